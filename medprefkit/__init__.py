@@ -1,0 +1,3 @@
+"""medprefkit: preference datasets for medical vision-language models."""
+
+__version__ = "0.1.0"

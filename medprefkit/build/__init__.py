@@ -1,0 +1,1 @@
+"""Pairs: join, split, limits and the column contract."""

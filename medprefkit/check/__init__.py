@@ -1,0 +1,1 @@
+"""Is it true: claims against the reference. Knows nothing of grammar."""

@@ -1,0 +1,1 @@
+"""One command a stage; parses, calls `pipeline`, prints. Imports nothing heavy until a command runs."""

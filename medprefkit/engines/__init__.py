@@ -1,0 +1,1 @@
+"""How steps run: in this process, or on a cluster."""

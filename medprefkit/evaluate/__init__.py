@@ -1,0 +1,1 @@
+"""How right: detection, clinical accuracy, grounding."""

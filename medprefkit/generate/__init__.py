@@ -1,0 +1,1 @@
+"""On-policy answers: an `Example` becomes an `Answer` in a model's own words."""

@@ -1,0 +1,1 @@
+"""PROOF: a chest phantom with exact truth and a tiny vision-language model."""

@@ -1,0 +1,1 @@
+"""OUT: the data card and the dataset as it is shared."""

@@ -1,0 +1,1 @@
+"""A dataset of the column contract becomes an adapter."""

@@ -1,0 +1,1 @@
+"""LOOK: pairs as a page and in the terminal."""
