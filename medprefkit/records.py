@@ -163,7 +163,7 @@ AttributeKind = Literal["laterality", "location", "severity", "quantity", "measu
 
 
 class Attribute(Record):
-    """A word or phrase that qualifies a claim: `value` is canonical ("left"), `span` the text's words ("left-sided")."""
+    """A word or phrase that qualifies a claim: `value` is canonical ("left"), `span` the words ("left-sided")."""
 
     kind: AttributeKind
     value: str
