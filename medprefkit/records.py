@@ -43,8 +43,18 @@ Task = Literal["report", "vqa"]
 
 Stage = Literal["sources", "generate", "detect", "check", "edit", "corrupt", "build"]
 
-Outcome = Literal["no_error_found", "nothing_checkable"]
-"""Reasons that are a result, not a fault: nothing to correct. They do not count towards `max_dropped_share`."""
+Outcome = Literal[
+    "no_error_found",
+    "nothing_checkable",
+    "reference_contradictory",
+    "edit_refused",
+    "edit_not_verified",
+    "edit_not_minimal",
+]
+"""Reasons that are a result, not a fault of the data: nothing to correct, or the tool abstains.
+
+They do not count towards `max_dropped_share`.
+"""
 
 Fault = Literal[
     "row_invalid",
@@ -54,7 +64,6 @@ Fault = Literal[
     "answer_empty",
     "text_invalid",
     "reference_missing",
-    "reference_contradictory",
     "image_missing",
     "image_outside_root",
     "image_unreadable",
@@ -67,9 +76,6 @@ Fault = Literal[
     "no_healthy_tissue",
     "corruption_invisible",
     "generation_failed",
-    "edit_refused",
-    "edit_not_verified",
-    "edit_not_minimal",
 ]
 
 DropReason = Outcome | Fault

@@ -1,0 +1,18 @@
+"""Arguments that several commands share, each with one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipePath = Annotated[
+    Path, typer.Argument(help="Recipe YAML: a file, or the name of a shipped one (`medprefkit recipes list`).")
+]
+RunDirOption = Annotated[
+    Path | None, typer.Option("--run-dir", help="Where the run lives.  [default: runs/NAME of the recipe]")
+]
+RunPath = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Run directory.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; may be repeated."),
+]

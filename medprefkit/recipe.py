@@ -1,0 +1,373 @@
+"""A run as data: one YAML file, every key known, every option checked before anything costly runs.
+
+A recipe may come from a stranger, so it names plug-ins by their registered names only and is parsed as plain data.
+"""
+
+import difflib
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from medprefkit.errors import RecipeError
+from medprefkit.registry import Kind, load
+from medprefkit.resources import resource_dir
+
+RECIPE_VERSION = "1.0"
+
+_LOCAL_KEYS = {"data_root"}  # where a machine keeps its data: part of no result, so of no hash
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class Columns(_Spec):
+    """Which column of a table holds what; null where it has none."""
+
+    id: str | None = None
+    group: str | None = None
+    prompt: str | None = "prompt"
+    image: str | None = "image"
+    lesion_mask: str | None = None
+    reference: str | None = "reference"
+    answer: str | None = "answer"
+    modality: str | None = None
+
+
+class TableSource(_Spec):
+    """A JSONL, JSON, CSV or Parquet table, one question a row."""
+
+    format: Literal["table"]
+    path: str
+    name: str
+    licence: str
+    columns: Columns = Columns()
+    prompt: str | None = None
+    task: Literal["report", "vqa"] = "report"
+    answer_model: str = ""
+    modality: str = ""
+    credentialed: bool = False
+    no_derivatives: bool = False
+
+
+class VqaRadSource(_Spec):
+    """VQA-RAD's own `questions.json` with its image folder; answers come from `generate`."""
+
+    format: Literal["vqa_rad"]
+    path: str
+    images: str
+
+
+class MmedpoSource(_Spec):
+    """Pairs in MMedPO's format: the rejected text is the model's answer, the chosen text the reference."""
+
+    format: Literal["mmedpo"]
+    path: str
+    subset: Literal["iuxray", "slake", "vqa_rad"]
+    images: str | None = None
+    answer_model: str = "llava-med"
+
+
+class IuXraySource(_Spec):
+    """Indiana University chest X-ray reports as references, with given answers joined by study."""
+
+    format: Literal["iu_xray"]
+    path: str
+    answers: str | None = None
+    answer_model: str = ""
+    prompt: str = "Describe the chest X-ray."
+
+
+class ImageFolderSource(_Spec):
+    """A folder of images and a folder of masks of the same stem, with texts from a table keyed by file name."""
+
+    format: Literal["image_folder"]
+    images: str
+    masks: str
+    references: str
+    reference_column: str
+    file_column: str = "filename"
+    group_column: str | None = None
+    answers: str | None = None
+    name: str
+    licence: str
+    prompt: str
+    modality: str = ""
+    mask_suffix: str = ""
+    answer_model: str = ""
+    credentialed: bool = False
+    no_derivatives: bool = False
+
+
+class PhantomSource(_Spec):
+    """Chest phantoms drawn on the spot: nothing is downloaded, the truth is exact, nobody's patient is in it."""
+
+    format: Literal["phantom"]
+    n: Annotated[int, Field(ge=1)] = 48
+
+
+SourceSpec = Annotated[
+    TableSource | VqaRadSource | MmedpoSource | IuXraySource | ImageFolderSource | PhantomSource,
+    Field(discriminator="format"),
+]
+
+
+class PluginSpec(_Spec):
+    """A registered class, its options and how many records it takes a call."""
+
+    use: str
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    batch_size: Annotated[int, Field(ge=1)] = 64
+
+
+class CorruptSpec(PluginSpec):
+    """How lesions are removed, and within which limits."""
+
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    control: bool = True
+    max_lesion_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class BuildSpec(_Spec):
+    """How pairs become a dataset."""
+
+    eval_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_edited_share: Annotated[float, Field(gt=0, le=1)] = 0.7
+
+
+class PublishSpec(_Spec):
+    """What the card says beyond what is counted."""
+
+    title: str
+    language: str = "en"
+
+
+class TrainSpec(_Spec):
+    """What is trained on the dataset, and how; `objective` overrides single settings of the preset."""
+
+    model: str
+    preset: str = "medpref"
+    objective: dict[str, Any] = Field(default_factory=dict)
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-6
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 8
+    lora_r: Annotated[int, Field(ge=1)] = 128
+    lora_alpha: Annotated[int, Field(ge=1)] = 256
+    precision: Literal["fp32", "bf16", "fp16"] = "bf16"
+    gradient_checkpointing: bool = False
+
+
+class ViewSpec(_Spec):
+    """How much of the dataset the page shows."""
+
+    pairs: Annotated[int, Field(ge=1)] = 60
+
+
+class Recipe(_Spec):
+    """One run, from sources to an adapter."""
+
+    recipe_version: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: int = 0
+    shards: Annotated[int, Field(ge=1, le=100_000)] = 8
+    data_root: str = "."
+    max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    sources: Annotated[list[SourceSpec], Field(min_length=1)]
+    generate: PluginSpec = PluginSpec(use="scripted")
+    detect: PluginSpec = PluginSpec(use="lexicon")
+    check: PluginSpec = PluginSpec(use="reference")
+    edit: PluginSpec = PluginSpec(use="minimal")
+    corrupt: CorruptSpec | None = None
+    build: BuildSpec = BuildSpec()
+    publish: PublishSpec
+    train: TrainSpec | None = None
+    view: ViewSpec = ViewSpec()
+
+    @model_validator(mode="after")
+    def _version_is_ours(self) -> Self:
+        major = self.recipe_version.split(".", 1)[0]
+        if major != RECIPE_VERSION.split(".", 1)[0]:
+            raise ValueError(f"recipe_version {self.recipe_version!r} is not {RECIPE_VERSION}; upgrade medprefkit")
+        return self
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `key.path=value` overrides; values are YAML ("0.5", "[1, 2]", "null").
+
+    Raises:
+        RecipeError: One line naming the file, the key and what is wrong with it.
+    """
+    try:
+        data = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path.name}: not a YAML file: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}; `medprefkit recipes list` shows ours") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path.name}: a recipe is a mapping of keys, not {type(data).__name__}")
+    for override in overrides:
+        _set(data, override)
+    return parse_recipe(data, where=path.name)
+
+
+def parse_recipe(data: Mapping[str, Any], *, where: str) -> Recipe:
+    """Check plain data against the recipe's keys and every plug-in's options.
+
+    Raises:
+        RecipeError: As `read_recipe`; `where` names the file in it.
+    """
+    try:
+        recipe = Recipe.model_validate_json(json.dumps(data))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValidationError):
+            raise RecipeError(f"{where}: {_one_line(error, Recipe)}") from error
+        raise RecipeError(f"{where}: only plain values can stand in a recipe: {error}") from error
+    for kind, key, plugin in plugins(recipe):
+        plugin_options(kind, plugin, where=f"{where}: {key}.with")
+    return recipe
+
+
+def plugins(recipe: Recipe) -> list[tuple[Kind, str, PluginSpec]]:
+    """Return (kind, recipe key, spec) of every plug-in that the recipe uses."""
+    found: list[tuple[Kind, str, PluginSpec]] = [
+        ("generators", "generate", recipe.generate),
+        ("detectors", "detect", recipe.detect),
+        ("checkers", "check", recipe.check),
+        ("editors", "edit", recipe.edit),
+    ]
+    return found + ([("corruptions", "corrupt", recipe.corrupt)] if recipe.corrupt else [])
+
+
+def plugin_options(kind: Kind, plugin: PluginSpec, *, where: str) -> dict[str, Any]:
+    """Return `plugin.with_` as the class's own typed keyword arguments.
+
+    Raises:
+        RecipeError: For a name that is not installed, an option that the class does not have, or a wrong value.
+    """
+    factory = load(kind, plugin.use)
+    init = factory.__init__ if inspect.isclass(factory) else factory
+    hints = get_type_hints(init, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(factory).parameters.items()
+    }
+    model = cast("type[BaseModel]", create_model(plugin.use, __config__=_Spec.model_config, **fields))
+    try:
+        checked = model.model_validate_json(json.dumps(plugin.with_))
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_one_line(error, model)}") from error
+    return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def resolved(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe with every default filled in, as plain data without the keys that only this machine knows."""
+    data = recipe.model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in data.items() if key not in _LOCAL_KEYS}
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Return 16 hex digits that change with every setting that can change a result."""
+    return hashlib.sha256(json.dumps(resolved(recipe), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """Return the resolved recipe as YAML that `read_recipe` reads back."""
+    return yaml.safe_dump(resolved(recipe), sort_keys=False, allow_unicode=True, width=120)
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return name -> file of the recipes that come with the package, sorted by name."""
+    folder = resource_dir("recipes")
+    found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
+    return dict(sorted((name, path) for name, path in found.items() if not name.startswith("accelerate/")))
+
+
+def find_recipe(path: Path) -> Path:
+    """Return the file itself, or the shipped recipe of that name.
+
+    Raises:
+        RecipeError: If there is neither; lists the shipped ones.
+    """
+    if path.is_file():
+        return path
+    shipped = shipped_recipes()
+    if (name := path.as_posix()) in shipped:
+        return shipped[name]
+    raise RecipeError(f"no recipe {name}: no such file, and the shipped ones are {', '.join(shipped)}")
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override}: write key=value, for instance --set corrupt.use=telea")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not YAML") from error
+    *parents, last = key.split(".")
+    node: Any = data
+    for parent in parents:
+        node = node[_index(node, parent, override)] if isinstance(node, list) else node.setdefault(parent, {})
+        if not isinstance(node, dict | list):
+            raise RecipeError(f"--set {override}: {parent!r} is not a section of the recipe")
+    if isinstance(node, list):
+        node[_index(node, last, override)] = value
+    else:
+        node[last] = value
+
+
+def _index(node: list[Any], text: str, override: str) -> int:
+    if not text.isdigit() or int(text) >= len(node):
+        raise RecipeError(f"--set {override}: {text!r} is not a position in a list of {len(node)}; the first is 0")
+    return int(text)
+
+
+def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    first, *rest = error.errors(include_url=False)
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(model), n=1)
+        message += f"; did you mean {close[0]!r}?" if close else ""
+    more = f" (and {len(rest)} more)" if rest else ""
+    return f"{where}: {message}{more}" if where else f"{message}{more}"
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    specs: list[type[BaseModel]] = [model, *_Spec.__subclasses__(), CorruptSpec] if model is Recipe else [model]
+    return [field.alias or name for spec in specs for name, field in spec.model_fields.items()]
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice, where YAML keeps the last, and aliases, which can explode."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Build one node.
+
+        Raises:
+            yaml.YAMLError: If it is an alias; names its line.
+        """
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) cannot stand in a recipe; write the value out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping.
+
+        Raises:
+            yaml.YAMLError: If a key stands twice; names it and its line.
+        """
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                line = node.value[position][0].start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key!r} stands twice (line {line})")
+        return cast("dict[Any, Any]", super().construct_mapping(node, deep))

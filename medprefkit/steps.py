@@ -1,0 +1,108 @@
+"""Steps: what the pipeline hands to an engine. Each joins one stage's verb to the records that flow past it.
+
+A step takes `Case`s and returns one record or `Dropped` per case, so a loop and a cluster run the same object.
+"""
+
+from collections.abc import Sequence
+
+from medprefkit.edit.verify import keep_edits, verify_edits
+from medprefkit.offsets import apply_edits
+from medprefkit.protocols import Checker, Detector, Editor, Generator
+from medprefkit.records import Answer, Case, Claim, Claims, Dropped, Edit, Edits, Passage, Verdicts
+
+
+class GenerateStep:
+    """Case with an example -> Answer."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+
+    def __call__(self, batch: Sequence[Case]) -> list[Answer | Dropped]:
+        """Answer every example."""
+        return self._generator([case.example for case in batch])
+
+
+class DetectStep:
+    """Case with an answer -> Claims of the answer and of the reference, read by the same detector."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def __call__(self, batch: Sequence[Case]) -> list[Claims | Dropped]:
+        """Read answers and references in one call."""
+        answers = [_passage(case, _answer(case)) for case in batch]
+        references = [_passage(case, case.example.reference) for case in batch]
+        read = self._detector(answers + references)
+        return [
+            Claims(id=case.example.id, answer=answer, reference=reference)
+            for case, answer, reference in zip(batch, read[: len(batch)], read[len(batch) :], strict=True)
+        ]
+
+
+class CheckStep:
+    """Case with claims -> Verdicts."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+
+    def __call__(self, batch: Sequence[Case]) -> list[Verdicts | Dropped]:
+        """Judge every claim."""
+        return [
+            Verdicts(id=case.example.id, verdicts=verdicts)
+            for case, verdicts in zip(batch, self._checker(batch), strict=True)
+        ]
+
+
+class EditStep:
+    """Case with verdicts -> Edits that hold when the edited text is read and judged again.
+
+    An edit that changes a claim it was not made for, leaves its target wrong, or breaks the sentence is taken back, and
+    the text is read again without it, until every edit that is left holds. A record with none left is dropped.
+    """
+
+    def __init__(self, editor: Editor, detector: Detector, checker: Checker) -> None:
+        self._editor = editor
+        self._detector = detector
+        self._checker = checker
+
+    def __call__(self, batch: Sequence[Case]) -> list[Edits | Dropped]:
+        """Edit, read again, take back."""
+        return [
+            proposed if isinstance(proposed, Dropped) else self._settle(case, proposed)
+            for case, proposed in zip(batch, self._editor(batch), strict=True)
+        ]
+
+    def _settle(self, case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
+        if not edits:
+            return _nothing_to_edit(case)
+        reasons: list[str] = []
+        while edits:
+            chosen = apply_edits(_answer(case), edits).text
+            refused = verify_edits(case, self._read(case, chosen), edits)
+            if not refused:
+                return Edits(id=case.example.id, edits=edits, chosen=chosen)
+            reasons += [reason for _, reason in refused]
+            edits = keep_edits(edits, {phrase_id for phrase_id, _ in refused})
+        detail = "; ".join(dict.fromkeys(reasons))
+        return Dropped(id=case.example.id, stage="edit", reason="edit_not_verified", detail=detail)
+
+    def _read(self, case: Case, text: str) -> tuple[Claim, ...]:
+        return self._detector([_passage(case, text)])[0]
+
+
+def _nothing_to_edit(case: Case) -> Dropped:
+    labels = {verdict.label for verdict in case.verdicts.verdicts} if case.verdicts else set()
+    if "supported" in labels:
+        return Dropped(id=case.example.id, stage="edit", reason="no_error_found", detail="every checkable claim holds")
+    detail = "the reference speaks to none of the answer's claims"
+    return Dropped(id=case.example.id, stage="edit", reason="nothing_checkable", detail=detail)
+
+
+def _answer(case: Case) -> str:
+    if case.answer is None:
+        raise ValueError(f"{case.example.id}: this step comes after `generate`")
+    return case.answer.text
+
+
+def _passage(case: Case, text: str) -> Passage:
+    return Passage(id=case.example.id, prompt=case.example.prompt, text=text)
