@@ -1,0 +1,131 @@
+"""A thing that is there, described wrongly: its side, place, degree, number, size, look or age.
+
+Judges only where the reference affirms the same thing and gives one value for the attribute; the target is the
+word.
+
+Source: the error classes of ReXErr ("change location, severity, measurement"). Differs: a value is wrong only if
+it excludes the reference's; more detail, less detail and neighbouring words for one degree are not errors.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from medprefkit.check import ruling
+from medprefkit.check.place import exclude_sides
+from medprefkit.check.ruling import Wrong, contradicted
+from medprefkit.check.scales import degrees_apart, exclude, measures_differ
+from medprefkit.offsets import span_of
+from medprefkit.records import Attribute, AttributeKind, Claim, ErrorType, Severity, Verdict
+
+_ERROR: dict[AttributeKind, ErrorType] = {
+    "laterality": "wrong_laterality",
+    "location": "wrong_location",
+    "severity": "wrong_severity",
+    "quantity": "wrong_quantity",
+    "measurement": "wrong_measurement",
+    "descriptor": "wrong_descriptor",
+    "temporal": "wrong_temporal",
+}
+
+_ORDER: tuple[AttributeKind, ...] = (
+    "laterality", "location", "measurement", "quantity", "severity", "temporal", "descriptor",
+)  # fmt: skip
+"""The most consequential first: it names the error where one claim has several."""
+
+
+class _Mistake(NamedTuple):
+    attribute: Attribute
+    truth: Attribute
+    severity: Severity
+
+
+def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdict | None:
+    """Return a verdict if an attribute of the claim excludes what the reference says of the same thing, else None.
+
+    Args:
+        claim: An affirmed claim of the answer.
+        named: The reference's claims that affirm the same thing.
+        answer: The text that the claim's spans index.
+    """
+    mistakes = [found for kind in _ORDER if (found := _mistake(claim, named, kind)) is not None]
+    if not mistakes or (span := _together(claim, [m.attribute for m in mistakes], answer)) is None:
+        return None
+    worst = mistakes[0]
+    evidence = next(c for c in named if worst.truth in c.attributes).sentence.text
+    truth = _written(span[0], span[1], answer, mistakes)
+    error: ErrorType = "wrong_device" if claim.kind == "device" else _ERROR[worst.attribute.kind]
+    severity: Severity = "significant" if any(m.severity == "significant" for m in mistakes) else "insignificant"
+    wrong = Wrong(error, span_of(answer, *span), truth, severity)
+    return contradicted(claim, f"{worst.attribute.kind}_differs", ruling.ATTRIBUTE, evidence, wrong)
+
+
+def _mistake(claim: Claim, named: Sequence[Claim], kind: AttributeKind) -> _Mistake | None:
+    ours = [a for a in claim.attributes if a.kind == kind]
+    theirs = [a for c in named for a in c.attributes if a.kind == kind]
+    if len({a.value for a in ours}) != 1 or len({a.value for a in theirs}) != 1:
+        return None
+    severity = _apart(ours[0], theirs[0])
+    return _Mistake(ours[0], theirs[0], severity) if severity else None
+
+
+def _apart(ours: Attribute, theirs: Attribute) -> Severity | None:
+    """Return how bad the difference is; None where both may be true of one thing."""
+    a, b = ours.value, theirs.value
+    if a == b:
+        return None
+    match ours.kind:
+        case "laterality":
+            # "left" of a bilateral thing is incomplete, "bilateral" of a left one is wrong
+            wrong = exclude_sides({a}, {b}) or (a == "bilateral" and b in {"left", "right"})
+        case "measurement":
+            wrong = measures_differ(a, b)
+        case "severity":
+            return degrees_apart(a, b)
+        case "descriptor":
+            return "insignificant" if exclude(a, b) else None
+        case "temporal":
+            if not exclude(a, b):
+                return None
+            return "insignificant" if {a, b} & {"stable", "unchanged"} else "significant"
+        case _:
+            wrong = exclude(a, b)
+    return "significant" if wrong else None
+
+
+def _together(claim: Claim, attributes: Sequence[Attribute], answer: str) -> tuple[int, int] | None:
+    """Return the characters from the first to the last wrong word, or None where they stand apart.
+
+    One verdict has one target: "large right" becomes "small left" as a whole, while words with the concept between
+    them cannot be put right in one place.
+    """
+    start = min(a.span.start_char for a in attributes)
+    end = max(a.span.end_char for a in attributes)
+    inside = [a.span for a in claim.attributes if start <= a.span.start_char and a.span.end_char <= end]
+    covered = {k for span in inside for k in range(span.start_char, span.end_char)}
+    between = "".join(answer[k] for k in range(start, end) if k not in covered)
+    return (start, end) if not between.strip(" ,-") else None
+
+
+def _written(start: int, end: int, answer: str, mistakes: Sequence[_Mistake]) -> str:
+    """Write the target again with the reference's values."""
+    pieces: list[str] = []
+    cursor = start
+    for mistake in sorted(mistakes, key=_position):
+        span = mistake.attribute.span
+        pieces += [answer[cursor : span.start_char], _fitted(mistake)]
+        cursor = span.end_char
+    return "".join([*pieces, answer[cursor:end]])
+
+
+def _fitted(mistake: _Mistake) -> str:
+    """Put the true value into the form of the wrong word: "left-sided" becomes "right-sided", not "right"."""
+    ours, theirs = mistake.attribute, mistake.truth
+    lowered = ours.span.text.lower()
+    if ours.value in lowered and theirs.value != "bilateral":
+        at = lowered.index(ours.value)
+        return ours.span.text[:at] + theirs.value + ours.span.text[at + len(ours.value) :]
+    return theirs.span.text if ours.kind == "measurement" else theirs.value
+
+
+def _position(mistake: _Mistake) -> int:
+    return mistake.attribute.span.start_char

@@ -1,0 +1,77 @@
+"""Is the finding or device there? Polarity against polarity, through the order of concepts, at the place that is
+meant.
+
+Source: the CheXpert labeler's and GREEN's "false report" and "missing finding". Differs: a reference that is
+silent or uncertain decides nothing, a denial reaches only what it covers, and a reference that says both is set
+aside.
+"""
+
+from medprefkit.check import ruling
+from medprefkit.check.attributes import judge_attributes
+from medprefkit.check.facts import Bearing, Facts
+from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
+from medprefkit.records import Claim, ErrorType, Verdict
+
+
+def judge_existence(claim: Claim, facts: Facts, answer: str) -> Verdict:
+    """Judge a claim that something is there or is not.
+
+    Args:
+        claim: Of kind `finding` or `device`.
+        facts: What the reference says.
+        answer: The text that the claim's spans index.
+    """
+    present, absent = facts.bearings(claim)
+    if present and absent:
+        return unverifiable(claim, "reference_contradicts_itself", present[0].claim.sentence.text)
+    if claim.polarity == "denied":
+        return _denied(claim, present, absent, facts)
+    return _affirmed(claim, present, absent, facts, answer)
+
+
+def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, ...], facts: Facts) -> Verdict:
+    if absent:
+        return supported(claim, absent[0].rule, absent[0].score, absent[0].claim.sentence.text)
+    if not present:
+        return _silent(claim, facts)
+    if claim.certainty != "certain":
+        return unverifiable(claim, "answer_uncertain", present[0].claim.sentence.text)
+    best = max(present, key=_score)
+    wrong = Wrong("false_negation", claim.phrase, best.claim.phrase.text)
+    return contradicted(claim, best.rule, best.score, best.claim.sentence.text, wrong)
+
+
+def _affirmed(
+    claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, ...], facts: Facts, answer: str
+) -> Verdict:
+    named = [c for c in facts.named(claim) if c.kind == claim.kind]
+    if named and (wrong := judge_attributes(claim, named, answer)) is not None:
+        return wrong if claim.certainty == "certain" else unverifiable(claim, "answer_uncertain", wrong.evidence)
+    if present:
+        return supported(claim, present[0].rule, present[0].score, present[0].claim.sentence.text)
+    if absent:
+        best = max(absent, key=_score)
+        score = best.score if claim.certainty == "certain" else min(best.score, ruling.UNCERTAIN)
+        error: ErrorType = "wrong_device" if claim.kind == "device" else "false_finding"
+        wrong_claim = Wrong(error, claim.phrase, _truth_of(best))
+        return contradicted(claim, best.rule, score, best.claim.sentence.text, wrong_claim)
+    if named:
+        # the same thing, of which the answer says more than the reference
+        return unverifiable(claim, "place_not_stated", named[0].sentence.text)
+    return _silent(claim, facts)
+
+
+def _truth_of(bearing: Bearing) -> str:
+    """Return "normal" words where a normality excludes the finding, and "no" where it is denied."""
+    return bearing.claim.span.text if bearing.claim.kind == "normality" else "no"
+
+
+def _silent(claim: Claim, facts: Facts) -> Verdict:
+    doubt = facts.doubts(claim)
+    if doubt is not None:
+        return unverifiable(claim, "reference_uncertain", doubt.sentence.text)
+    return unverifiable(claim, "reference_silent")
+
+
+def _score(bearing: Bearing) -> float:
+    return bearing.score

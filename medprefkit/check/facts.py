@@ -1,0 +1,147 @@
+"""What a reference says, ready to be asked about one claim: which statements make it so, which exclude it.
+
+Knows how denials reach (the broad denies the narrow, normality denies what it excludes, size words restrict a
+denial) and nothing of the answer's wording.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from medprefkit.check import ruling
+from medprefkit.check.place import covers, values
+from medprefkit.check.scales import degree_reaches, restricts
+from medprefkit.lexicon import Lexicon
+from medprefkit.records import Claim
+
+_EXCEPTS = re.compile(r"\b(?:otherwise|remainder|remaining|elsewhere|except|apart from|other than|aside from)\b", re.I)
+
+
+class Bearing(NamedTuple):
+    """One statement of the reference that decides whether a claimed thing is there."""
+
+    claim: Claim
+    rule: str
+    score: float
+
+
+class Bearings(NamedTuple):
+    """Everything in the reference that decides about one claim."""
+
+    present: tuple[Bearing, ...]
+    absent: tuple[Bearing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The statements of one reference that may decide.
+
+    Attributes:
+        lexicon: The order of concepts.
+        text: The reference.
+        claims: About this patient, now, and certain; definitions apart.
+        doubtful: Likewise but uncertain: they decide nothing and forbid to call the reference silent.
+    """
+
+    lexicon: Lexicon
+    text: str
+    claims: tuple[Claim, ...]
+    doubtful: tuple[Claim, ...]
+
+    @classmethod
+    def of(cls, reference: str, claims: tuple[Claim, ...], lexicon: Lexicon) -> "Facts":
+        """Keep what may decide."""
+        usable = [c for c in claims if c.current and c.experiencer == "patient" and c.role != "definition"]
+        return cls(
+            lexicon=lexicon,
+            text=reference,
+            claims=tuple(c for c in usable if c.certainty == "certain"),
+            doubtful=tuple(c for c in usable if c.certainty != "certain"),
+        )
+
+    def related(self, a: str, b: str) -> bool:
+        """Tell whether two concepts speak of one matter: equal, one broader than the other, or kin."""
+        return self.lexicon.is_a(a, b) or self.lexicon.is_a(b, a) or self.lexicon.kin(a, b)
+
+    def bearings(self, claim: Claim) -> Bearings:
+        """Return what says that the claimed thing is there, at its place, and what says that it is not."""
+        present = tuple(b for other in self.claims if (b := self._presence(claim, other)) is not None)
+        absent = tuple(b for other in self.claims if (b := self._absence(claim, other)) is not None)
+        if present and all(_EXCEPTS.search(b.claim.sentence.text) for b in absent):
+            absent = ()  # "the lungs are otherwise clear": clear but for what is named
+        return Bearings(present, absent)
+
+    def named(self, claim: Claim) -> tuple[Claim, ...]:
+        """Return the statements that affirm the concept itself or a kind of it, wherever they place it."""
+        return tuple(
+            other
+            for other in self.claims
+            if other.polarity == "affirmed"
+            and other.kind != "normality"
+            and (self.lexicon.is_a(other.concept, claim.concept) or self.lexicon.kin(other.concept, claim.concept))
+        )
+
+    def doubts(self, claim: Claim) -> Claim | None:
+        """Return an uncertain statement about the same matter, or None."""
+        return next((other for other in self.doubtful if self.related(other.concept, claim.concept)), None)
+
+    def _presence(self, claim: Claim, other: Claim) -> Bearing | None:
+        if other.polarity != "affirmed" or other.kind == "normality" or not self._inside(other, claim):
+            return None
+        if other.concept == claim.concept:
+            return Bearing(other, "same_concept", ruling.SAME_CONCEPT)
+        if self.lexicon.is_a(other.concept, claim.concept):
+            return Bearing(other, "narrower_affirmed", ruling.HIERARCHY)
+        if self.lexicon.kin(other.concept, claim.concept) and claim.polarity == "affirmed":
+            return Bearing(other, "kin_affirmed", ruling.KIN)
+        return None
+
+    def _inside(self, other: Claim, claim: Claim) -> bool:
+        """Tell whether `other`'s thing is one of those that `claim` speaks of, by place and by restricting words."""
+        if claim.polarity == "denied" and not _meets(claim, other):
+            return False
+        return covers(claim, other, self.lexicon)
+
+    def _absence(self, claim: Claim, other: Claim) -> Bearing | None:
+        if other.kind == "normality":
+            return self._normality(claim, other)
+        if other.polarity != "denied" or not covers(other, claim, self.lexicon) or not _meets(other, claim):
+            return None
+        if other.concept == claim.concept:
+            return Bearing(other, "same_concept", ruling.SAME_CONCEPT)
+        if self.lexicon.is_a(claim.concept, other.concept):
+            return Bearing(other, "broader_denied", ruling.HIERARCHY)
+        if self.lexicon.kin(other.concept, claim.concept):
+            return Bearing(other, "kin_denied", ruling.KIN)
+        return None
+
+    def _normality(self, claim: Claim, other: Claim) -> Bearing | None:
+        if other.polarity != "affirmed" or claim.concept not in self.lexicon.denied_by(other.concept):
+            return None
+        if values(claim, "temporal") & {"old", "chronic", "prior", "healed"} or not _side_fits(other, claim):
+            return None
+        return Bearing(other, "normality_denies", ruling.NORMALITY)
+
+
+def _meets(denial: Claim, thing: Claim) -> bool:
+    """Tell whether `thing` has every quality that a denial is restricted to: "no large effusion" spares a small one."""
+    for attribute in denial.attributes:
+        if not restricts(attribute):
+            continue
+        given = values(thing, attribute.kind)
+        if attribute.kind == "severity":
+            if not degree_reaches(given, attribute.value):
+                return False
+        elif attribute.value not in given:
+            return False
+    return True
+
+
+def _side_fits(normality: Claim, claim: Claim) -> bool:
+    """Tell whether a normal structure's side is the finding's: its structures are the lexicon's matter."""
+    sides = values(normality, "laterality")
+    return (
+        not sides
+        or "bilateral" in sides
+        or (bool(values(claim, "laterality")) and values(claim, "laterality") <= sides)
+    )

@@ -1,0 +1,62 @@
+"""Is the structure normal? A finding that the statement excludes makes it wrong; a like statement supports it.
+
+Source: the taxonomy's "normality statements imply denials". Differs: "no acute ..." is never ruled wrong, since a
+reader may call the very finding not acute.
+"""
+
+from medprefkit.check import ruling
+from medprefkit.check.facts import Facts
+from medprefkit.check.place import opposite_side, values
+from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
+from medprefkit.records import Claim, Verdict
+
+
+def judge_normality(claim: Claim, facts: Facts) -> Verdict:
+    """Judge a claim of kind `normality`, affirmed ("the heart is normal") or denied ("the lungs are not clear")."""
+    agreeing = [c for c in facts.claims if c.kind == "normality" and _speaks_of(c, claim, facts)]
+    normal = [c for c in agreeing if c.polarity == "affirmed"]
+    abnormal = [c for c in agreeing if c.polarity == "denied"]
+    excluded = abnormal + [c for c in facts.claims if _excludes(claim, c, facts)]
+    if normal and excluded:
+        return unverifiable(claim, "reference_contradicts_itself", excluded[0].sentence.text)
+    says_normal = claim.polarity == "affirmed"
+    if (normal and says_normal) or (excluded and not says_normal):
+        evidence = (normal or excluded)[0].sentence.text
+        return supported(claim, "normality_agrees", ruling.NORMALITY, evidence)
+    if claim.certainty != "certain":
+        return unverifiable(claim, "answer_uncertain")
+    if excluded:
+        return _falsely_normal(claim, excluded, facts)
+    if normal:
+        wrong = Wrong("false_finding", claim.phrase, normal[0].span.text)
+        return contradicted(claim, "normality_denies", ruling.NORMALITY, normal[0].sentence.text, wrong)
+    return unverifiable(claim, "reference_silent")
+
+
+def _falsely_normal(claim: Claim, excluded: list[Claim], facts: Facts) -> Verdict:
+    concept = facts.lexicon.concepts.get(claim.concept)
+    if concept is not None and concept.acute:
+        return unverifiable(claim, "acuity_not_decided", excluded[0].sentence.text)
+    finding = excluded[0]
+    truth = "" if finding.kind == "normality" else finding.phrase.text
+    wrong = Wrong("false_negation", claim.phrase, truth or "abnormal")
+    return contradicted(claim, "finding_excludes_normality", ruling.NORMALITY, finding.sentence.text, wrong)
+
+
+def _speaks_of(other: Claim, claim: Claim, facts: Facts) -> bool:
+    """Tell whether a normality of the reference holds of all that the claim speaks of."""
+    if opposite_side(other, claim) or (values(other, "laterality") - {"bilateral"} and not values(claim, "laterality")):
+        return False
+    return other.concept == claim.concept or (
+        bool(ours := facts.lexicon.denied_by(claim.concept)) and ours <= facts.lexicon.denied_by(other.concept)
+    )
+
+
+def _excludes(claim: Claim, other: Claim, facts: Facts) -> bool:
+    return (
+        other.kind == "finding"
+        and other.polarity == "affirmed"
+        and other.concept in facts.lexicon.denied_by(claim.concept)
+        and not opposite_side(other, claim)
+        and not (values(claim, "laterality") - {"bilateral"} and not values(other, "laterality"))
+    )
