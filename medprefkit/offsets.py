@@ -3,14 +3,16 @@
 Offsets are Python string indices, that is Unicode code points; nothing here lowercases, strips or normalizes a text.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from medprefkit.errors import SpanError
-from medprefkit.records import Edit, Span
+from medprefkit.records import Edit, PhraseSpan, PreferencePair, Span
 
 _ZERO_WIDTH_JOINER = "\u200d"
+_WORD = re.compile(r"\S+")
 
 
 class EditedText(NamedTuple):
@@ -75,6 +77,21 @@ def invert_edits(answer: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
         edit.model_copy(update={"span": span, "claim_span": span, "replacement": edit.span.text})
         for edit, span in zip(ordered, edited.spans, strict=True)
     )
+
+
+def n_edited_words(text: str, spans: Sequence[PhraseSpan]) -> int:
+    """Count the words of `text`, as white space parts them, that hold a character of a span."""
+    return sum(
+        any(span.start_char < word.end() and word.start() < span.end_char for span in spans)
+        for word in _WORD.finditer(text)
+    )
+
+
+def edited_word_share(pair: PreferencePair) -> float:
+    """Return the share, 0 to 1, of the words of both texts together that edits touch; 0 for two empty texts."""
+    n_words = len(pair.chosen.split()) + len(pair.rejected.split())
+    n_edited = n_edited_words(pair.chosen, pair.chosen_spans) + n_edited_words(pair.rejected, pair.rejected_spans)
+    return n_edited / n_words if n_words else 0.0
 
 
 def is_boundary(text: str, position: int) -> bool:

@@ -384,6 +384,7 @@ class Provenance(Record):
     licence: str
     credentialed: bool
     no_derivatives: bool
+    modality: str = ""
     model: str
     revision: str
     sampling: str
