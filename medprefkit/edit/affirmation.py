@@ -1,0 +1,222 @@
+"""A finding that is there and was denied: the denial is taken back, and nothing is said of the finding beyond that.
+
+"no pleural effusion" -> "a pleural effusion", "does not show any X" -> "shows X", "are absent" -> "are present";
+a structure that was called normal gets the reference's words.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.edit.clause import affirm_verb, predicate_before
+from medprefkit.edit.words import capitalised_like, with_article
+from medprefkit.records import Claim
+
+_NO = re.compile(
+    r"\b(?P<no>no)\s+(?P<lead>(?:(?:apparent|visible|definite|obvious|clear|convincing|significant|discernible|detectable|"
+    r"noticeable|further|other|such|evident)\s+)*)(?P<of>(?:evidence|signs?|indications?|findings?)\s+(?:of|for)\s+"
+    r"(?:any\s+|an?\s+)?)?$",
+    re.I,
+)
+_WITHOUT = re.compile(
+    r"\b(?P<no>without)\s+(?P<any>any\s+)?(?P<of>(?:evidence|signs?|indications?)\s+of\s+(?:any\s+|an?\s+)?)?$", re.I
+)
+_FREE = re.compile(r"\b(?P<be>is|are)\s+(?P<no>(?:clear|free)\s+(?:of|from)\s+)(?:any\s+)?$", re.I)
+_NEGATIVE_FOR = re.compile(r"\b(?P<no>negative)\s+for\s+$", re.I)
+_ABSENT = re.compile(
+    r"\s+(?:is|are|was|were)\s+(?P<absent>absent|not\s+(?:seen|present|identified|noted|observed|visible|visualized|"
+    r"evident|detected|appreciated))\b",
+    re.I,
+)
+_SEPARATOR = re.compile(r"(?P<comma>\s*,)?\s+(?P<or>or|nor|and)?\s*(?:any\s+)?", re.I)
+_SINGULAR_VERB = re.compile(r"(?P<middle>\s+(?:in\s+[\w\s-]{1,40}?\s+)?)(?P<verb>is|was|has)\b")
+_PLURAL_OF = {"is": "are", "was": "were", "has": "have"}
+_ADJECTIVE = re.compile(
+    r"(?:(?:mildly|moderately|severely|markedly|slightly|borderline|somewhat|minimally|significantly|mild|moderate|"
+    r"moderate|severe)\s+)?(?:enlarged|widened|tortuous|calcified|elevated|displaced|dilated|blunted|abnormal|prominent|"
+    r"flattened|hyperinflated|hyperexpanded|engorged|congested|ectatic|atherosclerotic|shifted|deviated|obscured|"
+    r"fractured|collapsed|thickened|osteopenic|demineralized|tortuous and calcified|calcified and tortuous)",
+    re.I,
+)
+_CARDIOMEGALY = re.compile(r"(?P<degree>mild|moderate|severe|marked|borderline|massive|minimal|slight)?\s*cardiomegaly")
+_NORMAL_PREDICATE = re.compile(
+    r"(?:perfectly\s+|completely\s+|entirely\s+|grossly\s+)?(?:normal(?:\s+in\s+(?:size|contour|appearance))?|clear|"
+    r"unremarkable|within\s+normal\s+limits|intact|healthy|sharp)$",
+    re.I,
+)
+_MOST_WORDS = 9
+_SHOW = {"singular": "shows", "plural": "show"}
+
+
+def affirm_group(text: str, group: Sequence[Claim], rest: Sequence[Claim]) -> Change | Refusal:
+    """Take back the denial of the findings in `group`.
+
+    Args:
+        text: The answer.
+        group: Denied claims of one coordination that are there, in order.
+        rest: The other claims of the same list, which stay denied.
+    """
+    ids = tuple(c.claim_id for c in group)
+    first, last = group[0], group[-1]
+    floor, ceiling = first.sentence.start_char, first.sentence.end_char
+    if (absent := _ABSENT.match(text[last.phrase.end_char : ceiling])) is not None and not rest:
+        start = last.phrase.end_char + absent.start("absent")
+        words = "present" if absent["absent"].lower() == "absent" else absent["absent"].split(None, 1)[1]
+        return change(start, last.phrase.end_char + absent.end("absent"), words, ids)
+    leader = min([first, *rest], key=_start)
+    left_end = _denied_from(text, leader)
+    found = _NO.search(text[floor:left_end]) or _WITHOUT.search(text[floor:left_end])
+    if found is not None:
+        if rest:
+            return _affirm_part(text, group, rest, floor + found.start("no"), found, ids)
+        return _affirm_all(text, group, floor + found.start("no"), found, ids)
+    return _affirm_verb(text, group, rest, floor, left_end, ids)
+
+
+def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refusal:
+    """Say what is abnormal of a structure that was called normal: "is normal" -> "is enlarged" or "shows ..."."""
+    ids = (claim.claim_id,)
+    end = claim.phrase.end_char
+    sentence = text[claim.sentence.start_char : end]
+    found = _NORMAL_PREDICATE.search(sentence)
+    if found is None:
+        return Refusal(ids, f"{claim.phrase.text!r} is not a plain predicate")
+    start = claim.sentence.start_char + found.start()
+    predicate = predicate_before(text, claim.sentence.start_char, start)
+    if predicate is None:
+        return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
+    if truth in {"", "abnormal"}:
+        return change(predicate.start, end, "abnormal", ids)
+    words = truth.strip().rstrip(".")
+    if _ADJECTIVE.fullmatch(words):
+        return change(predicate.start, end, words.lower(), ids)
+    heart = "heart" in sentence.lower() or "cardiac" in sentence.lower()
+    if heart and (size := _CARDIOMEGALY.fullmatch(words.lower())) is not None:
+        degree = size["degree"]
+        adverb = "borderline " if degree == "borderline" else f"{degree}ly " if degree else ""
+        return change(predicate.start, end, f"{adverb}enlarged", ids)
+    if len(words.split()) > _MOST_WORDS or re.search(r"[.;:]|\b(?:is|are|was|were|which|that)\b", words):
+        return Refusal(ids, f"the reference's words {words!r} do not fit after the subject")
+    words = capitalised_like(words, "x") if words[:2].istitle() or words[0].isupper() else words
+    verb = _SHOW["plural" if predicate.plural else "singular"]
+    return change(predicate.verb_start, end, f"{verb} {with_article(words)}", ids)
+
+
+def _affirm_all(
+    text: str, group: Sequence[Claim], start: int, found: re.Match[str], ids: tuple[str, ...]
+) -> Change | Refusal:
+    last = group[-1]
+    body = _listed(text, group, "and", bare=bool(found["of"]))
+    if body is None:
+        return Refusal(ids, "the denied list is not a plain coordination")
+    if found["no"].lower() == "without":
+        words = f"with {found['of'] or ''}{body}"
+    elif found["of"]:
+        noun = re.sub(r"^sign of|^indication of", _plural_noun, found["of"], flags=re.I)
+        words = f"{re.sub(r'(?:any|an?) $', '', noun)}{body}"
+    else:
+        words = body
+    words = capitalised_like(words, text[start])
+    end = last.phrase.end_char
+    verb = _SINGULAR_VERB.match(text[end : last.sentence.end_char])
+    if len(group) > 1 and not found["of"] and verb is not None:
+        stop = end + verb.end("verb")
+        return change(start, stop, f"{words}{verb['middle']}{_PLURAL_OF[verb['verb']]}", ids, wrong=(start, end))
+    return change(start, end, words, ids)
+
+
+def _affirm_part(
+    text: str, group: Sequence[Claim], rest: Sequence[Claim], start: int, found: re.Match[str], ids: tuple[str, ...]
+) -> Change | Refusal:
+    """Affirm the first or the last of a denied list: "no A or B" -> "an A but no B", "no A but a B"."""
+    first, last = group[0], group[-1]
+    before = [c for c in rest if c.phrase.start_char < first.phrase.start_char]
+    after = [c for c in rest if c.phrase.start_char > last.phrase.start_char]
+    if found["no"].lower() == "without" or (before and after) or len(before) > 1 or len(after) > 1:
+        return Refusal(ids, "it stands in a denied list whose other members stay")
+    body = _listed(text, group, "and", bare=bool(found["of"]))
+    if body is None:
+        return Refusal(ids, "the denied list is not a plain coordination")
+    of = re.sub(r"(?:any|an?) $", "", found["of"] or "")
+    if after:
+        stop = _denied_from(text, after[0])
+        words = capitalised_like(f"{of}{body}", text[start])
+        return change(start, stop, f"{words} but no {of}", ids, wrong=(start, last.phrase.end_char))
+    gap_start = before[-1].phrase.end_char
+    return change(gap_start, last.phrase.end_char, f" but {of}{body}", ids)
+
+
+def _affirm_verb(
+    text: str, group: Sequence[Claim], rest: Sequence[Claim], floor: int, left_end: int, ids: tuple[str, ...]
+) -> Change | Refusal:
+    left = text[floor:left_end]
+    first = group[0]
+    if rest:
+        return Refusal(ids, "it stands in a denied list whose other members stay")
+    if (found := _FREE.search(left)) is not None:
+        body = _listed(text, group, "and", bare=False)
+        if body is None:
+            return Refusal(ids, "the denied list is not a plain coordination")
+        verb = "show" if found["be"].lower() == "are" else "shows"
+        return change(floor + found.start("be"), group[-1].phrase.end_char, f"{verb} {body}", ids)
+    if (found := _NEGATIVE_FOR.search(left)) is not None and len(group) == 1:
+        return change(floor + found.start("no"), floor + found.end("no"), "positive", ids)
+    if len(group) > 1:
+        return Refusal(ids, "a verb is denied of several findings")
+    scope = first.cue.start_char if first.cue is not None and first.cue.start_char >= floor else floor
+    flip = affirm_verb(text, scope, max(left_end, first.phrase.end_char))
+    if flip is None:
+        return Refusal(ids, f"the words that deny {first.span.text!r} are not known")
+    gap = text[flip.end : left_end]
+    if flip.end <= left_end and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:any\s+)?", gap) is None:
+        return Refusal(ids, f"other words stand between the denial and {first.span.text!r}")
+    if flip.end > left_end:
+        return change(flip.start, flip.end, flip.replacement, ids)
+    end = first.phrase.end_char
+    item = _item(text, first)
+    of = re.sub(r"\bany\s+", "", gap) if re.search(r"\bof\s", gap) else " "
+    body = f"{of}{item if of.strip() else with_article(item)}"
+    if text[flip.end : end] == body:
+        return change(flip.start, flip.end, flip.replacement, ids)
+    return change(flip.start, end, f"{flip.replacement}{body}", ids)
+
+
+def _listed(text: str, group: Sequence[Claim], conjunction: str, *, bare: bool) -> str | None:
+    """Return "A, B, and C" with articles where they belong, or None where other words stand between the items."""
+    items = [_item(text, c) for c in group]
+    pieces = [items[0] if bare else with_article(items[0])]
+    for k, (one, two) in enumerate(pairwise(group), start=1):
+        found = _SEPARATOR.fullmatch(text[one.phrase.end_char : _denied_from(text, two)])
+        if found is None:
+            return None
+        joint = ", " if found["comma"] else " "
+        if found["or"] or k == len(group) - 1:
+            joint += f"{conjunction} "
+        pieces += [joint, items[k] if bare else with_article(items[k])]
+    return "".join(pieces)
+
+
+def _item(text: str, claim: Claim) -> str:
+    """Return the claim's words without its denial."""
+    return text[_denied_from(text, claim) : claim.phrase.end_char]
+
+
+def _denied_from(text: str, claim: Claim) -> int:
+    """Return where the denied thing begins, after any "no", "no evidence of" or article that the phrase holds."""
+    start, stop = claim.phrase.start_char, claim.span.start_char
+    found = re.match(
+        r"(?:(?:no|without|any|an?|not)\s+)*(?:(?:apparent|visible|definite|obvious|clear|convincing|discernible|"
+        r"detectable|noticeable|evident)\s+)*(?:(?:evidence|signs?|indications?)\s+of\s+(?:any\s+|an?\s+)?)?",
+        text[start:stop],
+        re.I,
+    )
+    return start + (found.end() if found is not None else 0)
+
+
+def _plural_noun(found: re.Match[str]) -> str:
+    return {"sign of": "signs of", "indication of": "indications of"}[found[0].lower()]
+
+
+def _start(claim: Claim) -> int:
+    return claim.phrase.start_char

@@ -1,0 +1,186 @@
+"""The body of a yes/no answer, turned with its first word: the verb is denied or affirmed, and the rest stays.
+
+Also turns statements about organs, planes and modalities, which have no "no" of their own ("contains the kidneys").
+"""
+
+import re
+from collections.abc import Sequence
+
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.edit.clause import affirm_verb, deny_verb, last_verb
+from medprefkit.edit.words import with_article
+from medprefkit.records import Claim
+
+_THERE_IS = re.compile(
+    r"(?P<keep>\bthere\s+(?:is|are|was|were)\s+)(?P<lead>(?:(?:clear|some|any|an?|multiple|several|significant|obvious|visible|"
+    r"large|small|strong)\s+)+)",
+    re.I,
+)
+_THERE_IS_NO = re.compile(
+    r"(?P<keep>\bthere\s+(?:is|are|was|were)\s+)(?P<no>no\s+(?:visible\s+|clear\s+|apparent\s+)?)", re.I
+)
+_COPULA = re.compile(r"\b(?:is|are|was|were|appears\s+to\s+be|appear\s+to\s+be)\s+$", re.I)
+_NOT = re.compile(r"\bnot\s+$", re.I)
+_ABNORMAL = re.compile(r"(?:\w+ly\s+)?abnormal$", re.I)
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "will",
+        "would",
+        "has",
+        "have",
+        "had",
+        "this",
+        "that",
+        "these",
+        "those",
+        "there",
+        "in",
+        "on",
+        "at",
+        "of",
+        "to",
+        "for",
+        "from",
+        "with",
+        "by",
+        "and",
+        "or",
+        "any",
+        "some",
+        "it",
+        "its",
+        "image",
+        "picture",
+        "scan",
+        "shown",
+        "seen",
+        "see",
+        "show",
+        "shows",
+        "you",
+        "please",
+    ]
+)
+_RESTATED_SHARE = 0.6
+_SENTENCE = re.compile(r"[.!?;](?=\s|$)")
+
+
+def flip_body(text: str, claim: Claim, claims: Sequence[Claim], truth: str) -> Change | Refusal:
+    """Turn a statement that is neither a finding nor an affirmed normality.
+
+    Args:
+        text: The answer.
+        claim: The statement.
+        claims: All claims of the answer; none may stand between the verb and the statement.
+        truth: The reference's words, for a structure that is normal after all.
+    """
+    ids = (claim.claim_id,)
+    start, end = claim.phrase.start_char, claim.phrase.end_char
+    floor = claim.sentence.start_char
+    if claim.kind == "normality":
+        return _normal_after_all(text, claim, truth)
+    if claim.polarity == "denied":
+        flip = affirm_verb(text, claim.cue.start_char if claim.cue else floor, end)
+        if flip is None:
+            return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
+        return change(flip.start, flip.end, flip.replacement, ids)
+    if _COPULA.search(text[floor:start]) is not None:
+        return change(start, end, f"not {claim.phrase.text}", ids)
+    verb = last_verb(text, floor, start)
+    if verb is None or _between(claims, verb.end, start, claim):
+        return Refusal(ids, f"the verb that governs {claim.phrase.text!r} is not certain")
+    return change(verb.start, verb.end, verb.replacement, ids, wrong=(verb.start, verb.end))
+
+
+def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: str) -> Change | Refusal | None:
+    """Turn the body's main verb, or return None where there is no body that says anything of the question.
+
+    Args:
+        text: The answer.
+        question: Its yes/no claim, which is wrong.
+        claims: All claims of the answer.
+        prompt: The question.
+    """
+    ids = (question.claim_id,)
+    start = question.span.end_char
+    stop = found.start() if (found := _SENTENCE.search(text, start)) else len(text)
+    body = text[start:stop]
+    if not re.search(r"\w", body):
+        return None
+    if not _restates(body, prompt):
+        told = [c for c in claims if c is not question and c.kind in {"finding", "normality"} and c.role == "statement"]
+        if any(c.sentence == question.sentence for c in told):
+            return Refusal(ids, "the body gives a reason that cannot be turned with the first word")
+        return None
+    if question.polarity == "affirmed":
+        return _deny(text, start, stop, ids)
+    return _affirm(text, start, stop, ids)
+
+
+def _deny(text: str, start: int, stop: int, ids: tuple[str, ...]) -> Change | Refusal:
+    if (there := _THERE_IS.search(text[start:stop])) is not None:
+        at = start + there.start("lead")
+        return change(at, start + there.end("lead"), "no ", ids)
+    flip = deny_verb(text, start, stop)
+    if flip is None:
+        return Refusal(ids, "the verb of the body is not known")
+    return change(flip.start, flip.end, flip.replacement, ids)
+
+
+def _affirm(text: str, start: int, stop: int, ids: tuple[str, ...]) -> Change | Refusal:
+    if (there := _THERE_IS_NO.search(text[start:stop])) is not None:
+        at = start + there.start("no")
+        rest = text[start + there.end("no") : stop]
+        noun = re.split(r"[,.;]|\b(?:in|on|of|at|present|seen|visible|near)\b", rest)[0].strip()
+        article = with_article(noun).removesuffix(noun) if noun else ""
+        if " or " in noun or not noun:
+            return Refusal(ids, "the body denies more than one thing")
+        return change(at, at + len(there["no"]) + len(noun), f"{article}{noun}", ids)
+    flip = affirm_verb(text, start, stop)
+    if flip is None:
+        return Refusal(ids, "the verb of the body is not known")
+    return change(flip.start, flip.end, flip.replacement, ids)
+
+
+def _normal_after_all(text: str, claim: Claim, truth: str) -> Change | Refusal:
+    """Take back "not clear" and "abnormal"."""
+    ids = (claim.claim_id,)
+    floor, start, end = claim.sentence.start_char, claim.span.start_char, claim.phrase.end_char
+    if (denied := _NOT.search(text[floor:start])) is not None:
+        at = floor + denied.start()
+        return change(at, end, text[start:end], ids)
+    if (abnormal := _ABNORMAL.search(text[floor:end])) is not None:
+        return change(floor + abnormal.start(), end, truth if truth in {"unremarkable", "clear"} else "normal", ids)
+    flip = affirm_verb(text, floor, end)
+    if flip is None:
+        return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
+    return change(flip.start, flip.end, flip.replacement, ids)
+
+
+def _between(claims: Sequence[Claim], start: int, end: int, claim: Claim) -> bool:
+    return any(start <= c.span.start_char < end for c in claims if c is not claim)
+
+
+def _restates(body: str, prompt: str) -> bool:
+    """Tell whether the body repeats most of the question's content words, by their first letters."""
+    asked = {_stem(w) for w in re.findall(r"[a-z]+", prompt.lower()) if w not in _STOP}
+    said = {_stem(w) for w in re.findall(r"[a-z]+", body.lower())}
+    return bool(asked) and len(asked & said) / len(asked) >= _RESTATED_SHARE
+
+
+def _stem(word: str) -> str:
+    return word[:5]

@@ -1,0 +1,124 @@
+"""What leaves as a whole: facts that no image shows, and what rests on a finding that was just removed.
+
+Deletes whole sentences, or clauses that end where a clause may end; anything else is refused.
+"""
+
+import re
+from collections.abc import Sequence
+
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.records import Claim
+
+_STARTS_CLAUSE = re.compile(
+    r"\s*,?\s*(?:and\s+)?(?:taken|obtained|performed|acquired|after|before|following|during|since|with|without|due|because|"
+    r"which|who|compared|in\s+comparison|relative|than|from|at\s+the\s+time|in\s+a|of\s+a|as\s+compared|requiring|"
+    r"necessitating|warranting|post|status|when|in\s+the\s+setting|for\s+(?:further|the|a|more))\b",
+    re.I,
+)
+_ENDS_CLAUSE = re.compile(r"\s*(?:[.;,!?]|$|\s(?:and|but)\s+(?:there|the|it|no|a|an)\b)")
+_TRAILING = re.compile(
+    r"(?P<place>\s+(?:in|within|of|on|at|throughout|near|involving)\s+[^,.;:]{1,60}?)?"
+    r"(?P<cut>,\s+(?:suggesting|indicating|indicative\s+of|suggestive\s+of|consistent\s+with|compatible\s+with|"
+    r"concerning\s+for|causing|resulting\s+in|leading\s+to|pointing\s+to(?:wards?)?|raising|requiring|representing|"
+    r"possibly\s+(?:due|indicating|suggesting)|likely\s+(?:due|indicating|representing)|contributing|compromising|"
+    r"which\s+(?:may|might|could|can)?\s*(?:suggests?|indicates?|causes?|is\s+(?:causing|consistent|indicative|"
+    r"suggestive|concerning|likely)|are\s+(?:causing|consistent|indicative|suggestive|concerning|likely)|"
+    r"be\s+(?:due|related|indicative|caused|a\s+sign)))\b[^.;:]*)(?=[.;]|$)",
+    re.I,
+)
+_NAMED = re.compile(
+    r"(?P<cut>,\s+(?:(?:which\s+is\s+)?(?:also\s+)?(?:known|referred\s+to)\s+as|a\s+condition\s+(?:known|called))\b[^.;:,]*)"
+    r"(?=[.;,]|$)",
+    re.I,
+)
+_NEW_CLAUSE = re.compile(
+    r"(?:,|\band|\bbut|\bwhile)\s+(?:there|no|the\s+\w+\s+(?:is|are|appears?)|it\s+is|this)\b", re.I
+)
+_SPEAKS_ON = (
+    r"\s*(?:This|That|These|Those|Such)\s+(?:{nouns}|condition|finding|findings|abnormality|abnormalities|means|"
+    r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?)\b|"
+    r"\s*The\s+(?:{nouns})\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b"
+)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+
+
+def delete_phrase(text: str, claim: Claim) -> Change | Refusal:
+    """Delete the claim's phrase: the whole sentence if that is all it says, else a clause that may go."""
+    ids = (claim.claim_id,)
+    sentence = claim.sentence
+    start, end = claim.phrase.start_char, claim.phrase.end_char
+    left = text[sentence.start_char : start].strip()
+    right = text[end : sentence.end_char].strip(" .!?")
+    if not right and (
+        not left or left.rstrip(",").lower() in {"however", "additionally", "therefore", "overall", "and"}
+    ):
+        return delete_sentence(text, claim)
+    if left and not left.endswith(","):
+        before = text[sentence.start_char : start]
+        start -= len(before) - len(before.rstrip())
+    elif left:
+        start = text.rindex(",", sentence.start_char, start)
+    if not left or _STARTS_CLAUSE.match(text[start:end]) is None:
+        return Refusal(ids, f"{claim.phrase.text!r} is not a clause that can leave by itself")
+    if _ENDS_CLAUSE.match(text[end : sentence.end_char]) is None:
+        return Refusal(ids, f"{claim.phrase.text!r} does not end its clause")
+    return change(start, end, "", ids)
+
+
+def delete_sentence(text: str, claim: Claim) -> Change | Refusal:
+    """Delete the claim's sentence with the space that parts it from its neighbour; the last sentence left stays."""
+    ids = (claim.claim_id,)
+    start, end = claim.sentence.start_char, claim.sentence.end_char
+    while end < len(text) and text[end] in ".!?":
+        end += 1
+    space = len(text[:start]) - len(text[:start].rstrip(" "))
+    if text[:start].strip():
+        return change(start - space, end, "", ids)
+    after = len(text[end:]) - len(text[end:].lstrip(" "))
+    if not text[end:].strip():
+        return Refusal(ids, "nothing would be left of the answer")
+    return change(start, end + after, "", ids)
+
+
+def trailing_inference(
+    text: str, end: int, sentence_end: int, claims: Sequence[Claim], *, unnamed: bool
+) -> Change | None:
+    """Return the deletion of what is inferred from a finding that ends at `end` (", indicating ..."), or None.
+
+    Args:
+        text: The answer.
+        end: One past the removed finding.
+        sentence_end: One past its sentence.
+        claims: The answer's claims that the deletion must not take along: what is denied, right, or said of history.
+        unnamed: The concept is named no more, so that "known as ..." goes too.
+    """
+    found = _TRAILING.match(text[end:sentence_end]) or (_NAMED.match(text[end:sentence_end]) if unnamed else None)
+    if found is None or _NEW_CLAUSE.search(found["cut"]) is not None:
+        return None
+    start, stop = end + found.start("cut"), end + found.end("cut")
+    if any(start <= c.span.start_char < stop for c in claims):
+        return None
+    return change(start, stop, "", ())
+
+
+def dependent_sentence(text: str, sentence_end: int, nouns: Sequence[str], claims: Sequence[Claim]) -> Change | None:
+    """Return the deletion of the next sentence if it goes on about the removed thing ("This mass is ..."), or None.
+
+    Args:
+        text: The answer.
+        sentence_end: One past the sentence in which the thing was removed.
+        nouns: The words that named it.
+        claims: The answer's claims that the deletion must not take along.
+    """
+    start = sentence_end
+    while start < len(text) and text[start] in ".!? ":
+        start += 1
+    heads = "|".join(re.escape(noun) for noun in nouns)
+    if re.match(_SPEAKS_ON.format(nouns=heads), text[start:]) is None:
+        return None
+    stop_match = _SENTENCE_END.search(text, start)
+    stop = stop_match.end() if stop_match is not None else len(text)
+    if any(start <= c.span.start_char < stop for c in claims):
+        return None
+    left = len(text[:start].rstrip(" "))
+    return change(left, stop, "", ())

@@ -1,0 +1,230 @@
+"""A finding that is not there: its phrase, or the whole list it stands in, said with "no".
+
+Follows the conventions for spans: the edit covers the noun phrase with its determiner and empty modifiers, a list
+that is wrong as a whole is one edit, a mixed list is one edit per run of conjuncts with its coordinator, a
+predicate gets its opposite.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.edit.clause import (
+    inclusion_before,
+    inference_before,
+    is_said_to_exist,
+    is_shown,
+    predicate_before,
+)
+from medprefkit.edit.noun_phrase import NounPhrase, noun_phrase
+from medprefkit.edit.words import DEFINITE, capitalised_like, is_empty_under_no
+from medprefkit.records import Claim
+
+_SEPARATOR = re.compile(
+    r"(?P<place>\s+(?:in|within|throughout|at|of|on)\s+(?:[\w-]+\s+){0,4}?[\w-]+)?"
+    r"(?P<sep>\s*,\s*(?:(?:and|or|as\s+well\s+as|along\s+with|with)\s+)?|"
+    r"\s+(?:and|or|with|along\s+with|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
+    re.I,
+)
+_COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with)\s+)|,\s*", re.I)
+_FILLED = re.compile(r"\b(?P<filled>(?:completely\s+|largely\s+|partially\s+)?(?:filled|covered)\s+with\s+)$", re.I)
+_NORMAL_WORDS = re.compile(
+    r"within normal limits|within normal range|normal in size|normal|unremarkable|clear|intact|midline|sharp", re.I
+)
+_SIZED = re.compile(
+    r"(?P<det>(?:an?|the)\s+)?(?:[\w-]+\s+)*?(?P<adj>enlarged|oversized|large|big|dilated|widened|abnormal|hypertrophied|"
+    r"prominent)\s+(?P<noun>(?:heart|cardiac|cardiomediastinal|mediastinum|mediastinal|aorta|aortic|hilum|liver|spleen|"
+    r"kidney|ventricles?)(?:\s+(?:silhouette|shadow|size|contours?|region|knob|arch))?)",
+    re.I,
+)
+_PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
+_OF_SIZE = frozenset({"enlarged", "oversized", "large", "big", "hypertrophied"})
+_CUT_END = re.compile(r"\s*(?:[.;,]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What stands around a run of denied conjuncts in its list: conjuncts that stay."""
+
+    before: Claim | None
+    after: Claim | None
+    n_before: int
+    n_after: int
+
+
+def group_phrases(text: str, claims: Sequence[Claim], others: Sequence[Claim]) -> list[list[NounPhrase]]:
+    """Join the phrases that stand side by side in one coordination.
+
+    Args:
+        text: The answer.
+        claims: Affirmed claims to deny, in order of position.
+        others: Every other claim of the answer; none may stand between two phrases that are joined.
+    """
+    groups: list[list[NounPhrase]] = []
+    for claim in claims:
+        phrase = noun_phrase(text, claim)
+        last = groups[-1][-1] if groups else None
+        if last is not None and phrase.start < last.end:
+            groups[-1].append(phrase)
+            continue
+        if last is not None and last.claim.sentence == claim.sentence and _joins(text, last, phrase, others):
+            groups[-1].append(phrase)
+            continue
+        groups.append([phrase])
+    return groups
+
+
+def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: str) -> list[Change | Refusal]:
+    """Deny a run of coordinated findings.
+
+    Args:
+        text: The answer.
+        group: One or more phrases, in order.
+        listed: The conjuncts of the same list that stay.
+        truth: The reference's words: "no", or a word of normality for a predicate.
+
+    Returns:
+        One change, or one refusal.
+    """
+    first = group[0]
+    ids = tuple(p.claim.claim_id for p in group)
+    floor, ceiling = first.claim.sentence.start_char, first.claim.sentence.end_char
+    named_already = first.determiner in DEFINITE and not _PRESENCE.match(text[first.start : first.end])
+    if named_already:
+        return [Refusal(ids, f"{text[first.start : first.end]!r} speaks of something already named")]
+    cut = inference_before(text, floor, first.start)
+    if cut is not None:
+        return [_cut_inference(text, cut, group, listed, ids, ceiling)]
+    filled = _FILLED.search(text[floor : first.start])
+    if filled is not None:
+        start = floor + filled.start("filled")
+        return [change(start, group[-1].end, f"clear of {_joined(text, group)}", ids)]
+    predicate = predicate_before(text, floor, first.start)
+    if predicate is not None and not first.determiner:
+        return [_opposite(text, group, predicate.start, floor, truth, ids)]
+    if listed.before is not None or listed.after is not None:
+        return [_deny_part(text, group, listed, ids)]
+    including = inclusion_before(text, floor, first.start)
+    if including is not None:
+        lead = ", with " if text[including] == "," else " with "
+        return [change(including, group[-1].end, f"{lead}{_denied_list(text, group)}", ids)]
+    if not (is_shown(text, floor, first.start) or is_said_to_exist(text, floor, first.start, group[-1].end, ceiling)):
+        return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
+    replacement = capitalised_like(_denied_list(text, group), text[first.start])
+    return [change(first.start, group[-1].end, replacement, ids)]
+
+
+def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Claim]) -> bool:
+    between = text[last.end : phrase.start]
+    if _SEPARATOR.fullmatch(between) is None:
+        return False
+    return not any(last.end <= c.span.start_char < phrase.start for c in others if c.role == "statement")
+
+
+def _denied_list(text: str, group: Sequence[NounPhrase]) -> str:
+    """Return "no A, B, or C"; "an enlarged heart" becomes a normal one and has no place under "no"."""
+    sized = [_normal_sized(text[p.start : p.end]) for p in group]
+    if all(words is None for words in sized):
+        return f"no {_joined(text, group)}"
+    runs: list[str] = []
+    plain: list[NounPhrase] = []
+    for phrase, words in zip(group, sized, strict=True):
+        if words is None:
+            plain.append(phrase)
+            continue
+        if plain:
+            runs.append(f"no {_joined(text, plain)}")
+            plain = []
+        runs.append(words)
+    if plain:
+        runs.append(f"no {_joined(text, plain)}")
+    if len(runs) == 1:
+        return runs[0]
+    return " and ".join(runs) if len(runs) == 2 else f"{', '.join(runs[:-1])}, and {runs[-1]}"
+
+
+def _joined(text: str, group: Sequence[NounPhrase]) -> str:
+    pieces = [group[0].denied]
+    for k, (last, phrase) in enumerate(pairwise(group), start=1):
+        if phrase.start < last.end:
+            continue  # two concepts in one phrase
+        found = _SEPARATOR.fullmatch(text[last.end : phrase.start])
+        place, separator = (found["place"] or "", found["sep"]) if found else ("", " or ")
+        comma = "," in separator
+        if k < len(group) - 1:
+            joint = ", " if comma or len(group) > 2 else " or "
+        else:
+            joint = ", or " if comma and len(group) > 2 else " or "
+        pieces += [place, joint, phrase.denied]
+    return "".join(pieces)
+
+
+def _normal_sized(phrase: str) -> str | None:
+    """Return "a normal-sized heart" for "an enlarged heart", or None where the phrase is no such thing."""
+    found = _SIZED.fullmatch(phrase)
+    if found is None or any(not is_empty_under_no(w) for w in _between(found)):
+        return None
+    noun = found["noun"]
+    if noun.endswith("size"):
+        return f"{'a ' if found['det'] else ''}normal {noun}"
+    adjective = "normal-sized" if found["adj"].lower() in _OF_SIZE else "normal"
+    return f"{'a ' if found['det'] else ''}{adjective} {noun}"
+
+
+def _between(found: re.Match[str]) -> list[str]:
+    lead = found.string[len(found["det"] or "") : found.start("adj")]
+    return lead.split()
+
+
+def _cut_inference(
+    text: str, cut: int, group: Sequence[NounPhrase], listed: Listed, ids: tuple[str, ...], ceiling: int
+) -> Change | Refusal:
+    """Delete ", suggesting pneumonia": what is inferred wrongly leaves with its inference."""
+    end = group[-1].end
+    if listed.before is not None or listed.after is not None or _CUT_END.match(text[end:ceiling]) is None:
+        return Refusal(ids, f"{text[cut:end]!r} does not end its clause")
+    if not text[group[0].claim.sentence.start_char : cut].strip():
+        return Refusal(ids, f"nothing would be left before {text[cut:end]!r}")
+    return change(cut, end, "", ids)
+
+
+def _opposite(
+    text: str, group: Sequence[NounPhrase], start: int, floor: int, truth: str, ids: tuple[str, ...]
+) -> Change | Refusal:
+    """Replace a predicate: "is significantly enlarged" -> "is normal", or "not enlarged" where only that is known."""
+    end = group[-1].end
+    subject = text[floor:start].lower()
+    if re.match(r"\s+(?:and|with|but)\s+(?:\w+\s+){0,2}\w*(?:ed|al|ing|ment)\b", text[end:]) and len(group) == 1:
+        return Refusal(ids, f"{text[start:end]!r} is coordinated with another predicate")
+    found = _NORMAL_WORDS.search(truth)
+    if found is None:
+        if len(group) > 1:
+            return Refusal(ids, f"{text[start:end]!r} has no one opposite")
+        return change(start, end, f"not {text[group[0].claim.phrase.start_char : end]}", ids)
+    words = found[0].lower()
+    if words == "normal" and re.search(r"\bheart\b(?! size)", subject) and "enlarged" in text[start:end].lower():
+        words = "normal in size"
+    return change(start, end, words, ids)
+
+
+def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tuple[str, ...]) -> Change | Refusal:
+    """Deny the first or the last conjuncts of a list and keep the others: "A and no B" needs its coordinator."""
+    start, end = group[0].start, group[-1].end
+    if listed.before is not None and listed.after is None:
+        gap = text[listed.before.phrase.end_char : start]
+        found = list(_COORDINATOR.finditer(gap))
+        if not found or found[-1].end() != len(gap) or (listed.n_before > 1 and gap.strip() == ","):
+            return Refusal(ids, f"{text[start:end]!r} is not joined to the list before it by a plain coordinator")
+        at = listed.before.phrase.end_char + found[-1].start()
+        lead = ", but " if found[-1][0].startswith(",") and listed.n_before > 1 else " but "
+        body = f"{lead}{_denied_list(text, group)}"
+        return change(at, end, body, ids, wrong=(at + len(found[-1][0]) - len(found[-1][0].lstrip(" ,")), end))
+    if listed.after is not None and listed.before is None:
+        after = noun_phrase(text, listed.after).start
+        gap = text[end:after]
+        if _COORDINATOR.fullmatch(gap) is None or not is_shown(text, group[0].claim.sentence.start_char, start):
+            return Refusal(ids, f"{text[start:end]!r} is not joined to the list after it by a plain coordinator")
+        return change(start, after, f"{_denied_list(text, group)} but ", ids, wrong=(start, end))
+    return Refusal(ids, f"{text[start:end]!r} stands in the middle of a list whose other members stay")

@@ -1,0 +1,334 @@
+"""The minimal editor: verdicts to the smallest edits that make the answer right and leave it English.
+
+Each contradicted claim is handed to the step that knows its grammar; a step that is not certain refuses, and with
+it every edit of the same decision. What nothing contradicts is never touched, except a clause that rests on a
+finding that was removed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medprefkit.edit.affirmation import affirm_against_normal, affirm_group
+from medprefkit.edit.body import flip_body, flip_restated
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.edit.decisions import linked_claims, to_edit
+from medprefkit.edit.deletion import delete_phrase, delete_sentence, dependent_sentence, trailing_inference
+from medprefkit.edit.denial import Listed, deny_group, group_phrases
+from medprefkit.edit.grow import grow_empty
+from medprefkit.edit.limits import edited_share, is_short
+from medprefkit.edit.noun_phrase import NounPhrase
+from medprefkit.edit.replacement import replace_words
+from medprefkit.edit.words import capitalised_like
+from medprefkit.errors import RecipeError
+from medprefkit.offsets import is_boundary, span_of
+from medprefkit.records import Case, Claim, Dropped, Edit, ErrorType, Severity, Verdict
+
+_DELETED = frozenset({"unsupported_context", "recommendation", "meta_text", "wrong_temporal", "wrong_knowledge"})
+_THINGS = frozenset({"finding", "device"})
+_AFFIRMS_A_FINDING = frozenset(
+    {"false_negation", "wrong_laterality", "wrong_location", "wrong_severity", "wrong_quantity", "wrong_measurement",
+     "wrong_descriptor", "wrong_diagnosis", "wrong_certainty"}
+)  # fmt: skip
+"""After these edits the text says that something is there, and the lesion is the evidence for it."""
+
+
+class MinimalEditor:
+    """Edits what verdicts contradict, as little as grammar allows.
+
+    Args:
+        max_edited_share: Refuse an answer that would lose a larger share of its tokens. Errors are dense in real
+            answers (half of a report's characters may be wrong), but a denied phrase keeps its noun: a share above the
+            default means that whole sentences go, and that the pair no longer contrasts phrases. Answers of a few
+            words are exempt.
+        grow_empty_spans: Let a deletion take in the nearest surviving word, so that both sides have tokens.
+        significant_weight: Weight of an edit that would change what a clinician does.
+        insignificant_weight: Weight of any other edit.
+
+    Raises:
+        RecipeError: If the share is not in (0, 1] or a weight is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_edited_share: float = 0.6,
+        grow_empty_spans: bool = True,
+        significant_weight: float = 1.0,
+        insignificant_weight: float = 0.5,
+    ) -> None:
+        if not 0.0 < max_edited_share <= 1.0:
+            raise RecipeError(f"max_edited_share must be in (0, 1], got {max_edited_share}")
+        if significant_weight < 0.0 or insignificant_weight < 0.0:
+            raise RecipeError(f"weights must not be negative, got {significant_weight} and {insignificant_weight}")
+        self._max_edited_share = max_edited_share
+        self._grow_empty_spans = grow_empty_spans
+        self._weights: dict[Severity, float] = {
+            "significant": significant_weight,
+            "insignificant": insignificant_weight,
+        }
+
+    def __call__(self, batch: Sequence[Case]) -> list[tuple[Edit, ...] | Dropped]:
+        """Edit each case; `()` where nothing is contradicted, `Dropped` where everything that is was refused."""
+        return [self._edit(case) for case in batch]
+
+    def _edit(self, case: Case) -> tuple[Edit, ...] | Dropped:
+        if case.answer is None or case.claims is None:
+            raise ValueError(f"{case.example.id}: this step comes after `check`")
+        verdicts = to_edit(case)
+        if not verdicts:
+            return ()
+        text = case.answer.text
+        outcome = _Plan(case, text, case.claims.answer, verdicts).carry_out()
+        if not outcome.changes:
+            reasons = "; ".join(dict.fromkeys(r.reason for r in outcome.refusals)) or "no edit was found"
+            return Dropped(id=case.example.id, stage="edit", reason="edit_refused", detail=reasons)
+        edits = self._edits(case, text, outcome.changes, verdicts)
+        share = edited_share(text, edits)
+        if share > self._max_edited_share and not is_short(text):
+            detail = f"{share:.0%} of the tokens would go, more than max_edited_share {self._max_edited_share}"
+            return Dropped(id=case.example.id, stage="edit", reason="edit_not_minimal", detail=detail)
+        return edits
+
+    def _edits(
+        self, case: Case, text: str, changes: Sequence[Change], verdicts: dict[str, Verdict]
+    ) -> tuple[Edit, ...]:
+        kinds = {c.claim_id: c.kind for c in case.claims.answer} if case.claims is not None else {}
+        edits = []
+        for phrase_id, made in enumerate(changes, start=1):
+            ruled = [verdicts[claim_id] for claim_id in made.claim_ids]
+            severity: Severity = "significant" if any(v.severity == "significant" for v in ruled) else "insignificant"
+            error = _error_of(ruled)
+            of_finding = any(kinds.get(claim_id) == "finding" for claim_id in made.claim_ids)
+            edits.append(
+                Edit(
+                    phrase_id=phrase_id,
+                    span=span_of(text, made.start, made.end),
+                    claim_span=span_of(text, made.claim_start, made.claim_end),
+                    replacement=made.replacement,
+                    error_type=error,
+                    severity=severity,
+                    weight=self._weights[severity],
+                    claim_ids=made.claim_ids,
+                    lesion_linked=bool(case.example.lesion_masks) and of_finding and error in _AFFIRMS_A_FINDING,
+                )
+            )
+        return grow_empty(text, edits) if self._grow_empty_spans else tuple(edits)
+
+
+class _Outcome:
+    """Changes and refusals of one answer."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.refusals: list[Refusal] = []
+
+    def add(self, made: Change | Refusal) -> None:
+        if isinstance(made, Change):
+            self.changes.append(made)
+        else:
+            self.refusals.append(made)
+
+
+class _Plan:
+    """The steps for one answer, in the order that lets a later step see what an earlier one removed."""
+
+    def __init__(self, case: Case, text: str, claims: Sequence[Claim], verdicts: dict[str, Verdict]) -> None:
+        self._case = case
+        self._text = text
+        self._claims = claims
+        self._verdicts = verdicts
+        self._wrong = [c for c in claims if c.claim_id in verdicts]
+        self._made = _Outcome()
+
+    def carry_out(self) -> _Outcome:
+        handled: set[str] = set()
+        for take in (self._dependents, self._deletions, self._words, self._denials, self._affirmations, self._bodies):
+            handled |= take([c for c in self._wrong if c.claim_id not in handled])
+        for claim in self._wrong:
+            if claim.claim_id not in handled:
+                self._made.add(Refusal((claim.claim_id,), f"no step edits a {claim.kind} that is {claim.polarity}"))
+        self._yes_no()
+        self._follow_removals()
+        self._settle()
+        return self._made
+
+    def _verdict(self, claim: Claim) -> Verdict:
+        return self._verdicts[claim.claim_id]
+
+    def _dependents(self, claims: Sequence[Claim]) -> set[str]:
+        """Delete the sentences that speak further of what is not there."""
+        taken: set[str] = set()
+        for claim in claims:
+            if claim.refers_to not in self._verdicts or self._verdict(claim).truth or claim.claim_id in taken:
+                continue
+            inside = [c for c in self._claims if c.sentence == claim.sentence]
+            first = min(inside, key=_start)
+            if first.refers_to not in self._verdicts or any(_must_stay(c, self._verdicts) for c in inside):
+                self._made.add(Refusal((claim.claim_id,), "its sentence also says what is true"))
+                taken.add(claim.claim_id)
+                continue
+            made = delete_sentence(self._text, claim)
+            ids = tuple(c.claim_id for c in inside if c.claim_id in self._verdicts)
+            self._made.add(replace(made, claim_ids=ids))
+            taken |= set(ids)
+        return taken
+
+    def _deletions(self, claims: Sequence[Claim]) -> set[str]:
+        taken = [c for c in claims if self._verdict(c).error_type in _DELETED and not self._verdict(c).truth]
+        for claim in taken:
+            self._made.add(delete_phrase(self._text, claim))
+        return {c.claim_id for c in taken}
+
+    def _words(self, claims: Sequence[Claim]) -> set[str]:
+        """Replace attributes and slots: one word for another."""
+        taken = [c for c in claims if self._is_replacement(c)]
+        for claim in taken:
+            self._made.add(replace_words(self._text, claim, self._verdict(claim)))
+        return {c.claim_id for c in taken}
+
+    def _is_replacement(self, claim: Claim) -> bool:
+        verdict = self._verdict(claim)
+        if claim.role == "yes_no" or verdict.truth.lower() in {"", "no"}:
+            return False
+        return verdict.error_type not in {"false_finding", "false_negation", "self_contradiction", "wrong_device"} or (
+            verdict.error_type == "wrong_device" and verdict.target != claim.phrase
+        )
+
+    def _denials(self, claims: Sequence[Claim]) -> set[str]:
+        taken = [c for c in claims if c.kind in _THINGS and c.polarity == "affirmed" and c.role != "yes_no"]
+        taken.sort(key=_start)
+        others = [c for c in self._claims if c not in taken]
+        for group in group_phrases(self._text, taken, others):
+            truth = " ".join(dict.fromkeys(self._verdict(p.claim).truth for p in group))
+            for made in deny_group(self._text, group, self._listed(group), truth):
+                self._made.add(made)
+        return {c.claim_id for c in taken}
+
+    def _listed(self, group: Sequence[NounPhrase]) -> Listed:
+        first, last = group[0].claim, group[-1].claim
+        if first.list_id is None:
+            return Listed(None, None, 0, 0)
+        mates = [
+            c
+            for c in self._claims
+            if c.list_id == first.list_id and c.polarity == "affirmed" and c not in [p.claim for p in group]
+        ]
+        before = sorted((c for c in mates if c.span.start_char < first.span.start_char), key=_start)
+        after = sorted((c for c in mates if c.span.start_char > last.span.start_char), key=_start)
+        return Listed(before[-1] if before else None, after[0] if after else None, len(before), len(after))
+
+    def _affirmations(self, claims: Sequence[Claim]) -> set[str]:
+        taken = [c for c in claims if c.kind in _THINGS and c.polarity == "denied" and c.role != "yes_no"]
+        taken.sort(key=_start)
+        done: set[str] = set()
+        for claim in taken:
+            if claim.claim_id in done:
+                continue
+            mates = [claim] if claim.list_id is None else [c for c in taken if c.list_id == claim.list_id]
+            ids = {c.claim_id for c in mates}
+            rest = [
+                c
+                for c in self._claims
+                if claim.list_id is not None
+                and c.list_id == claim.list_id
+                and c.polarity == "denied"
+                and c.claim_id not in ids
+            ]
+            self._made.add(affirm_group(self._text, mates, rest))
+            done |= ids
+        return done
+
+    def _bodies(self, claims: Sequence[Claim]) -> set[str]:
+        """Turn what is neither a finding nor a device: normality, organs, planes, modalities."""
+        taken = [c for c in claims if c.role != "yes_no"]
+        for claim in taken:
+            truth = self._verdict(claim).truth
+            if claim.kind == "normality" and claim.polarity == "affirmed":
+                self._made.add(affirm_against_normal(self._text, claim, truth))
+            else:
+                self._made.add(flip_body(self._text, claim, self._claims, truth))
+        return {c.claim_id for c in taken}
+
+    def _yes_no(self) -> None:
+        """Turn the yes/no word, and the body with it where no claim of the body did."""
+        question = next((c for c in self._wrong if c.role == "yes_no"), None)
+        if question is None:
+            return
+        self._made.refusals = [r for r in self._made.refusals if question.claim_id not in r.claim_ids]
+        ids = (question.claim_id,)
+        start, end = question.span.start_char, question.span.end_char
+        self._made.add(
+            change(start, end, capitalised_like(self._verdict(question).truth.lower(), self._text[start]), ids)
+        )
+        linked = linked_claims(self._claims, self._verdicts)[question.claim_id]
+        if linked != frozenset(ids) or self._verdict(question).error_type == "self_contradiction":
+            return
+        made = flip_restated(self._text, question, self._claims, self._case.example.prompt)
+        if made is not None:
+            self._made.add(made)
+
+    def _follow_removals(self) -> None:
+        """Delete what rests on removed findings: ", indicating ..." and "This mass is ..."."""
+        by_id = {c.claim_id: c for c in self._claims}
+        firm = [c for c in self._claims if _must_stay(c, self._verdicts)]
+        for made in list(self._made.changes):
+            heads = [by_id[i] for i in made.claim_ids]
+            if not heads or not all(_is_removed(c, self._verdict(c)) for c in heads):
+                continue
+            sentence = heads[0].sentence
+            unnamed = heads[-1].span.text.lower() not in made.replacement.lower()
+            found = trailing_inference(self._text, made.end, sentence.end_char, firm, unnamed=unnamed)
+            if found is not None and self._free(found):
+                self._made.add(replace(found, claim_ids=made.claim_ids))
+            nouns = [c.span.text.split()[-1] for c in heads]
+            found = dependent_sentence(self._text, sentence.end_char, nouns, firm)
+            if found is not None and self._free(found):
+                self._made.add(replace(found, claim_ids=made.claim_ids))
+
+    def _free(self, found: Change) -> bool:
+        """Tell whether no other change touches the range, dropping those that lie inside it."""
+        crossing = [m for m in self._made.changes if m.start < found.end and found.start < m.end]
+        if any(not (found.start <= m.start and m.end <= found.end) for m in crossing):
+            return False
+        self._made.changes = [m for m in self._made.changes if m not in crossing]
+        return True
+
+    def _settle(self) -> None:
+        """Keep what is disjoint, cuts no character, and whose whole decision can be carried out."""
+        kept: list[Change] = []
+        for made in sorted(self._made.changes, key=_range):
+            if not (is_boundary(self._text, made.start) and is_boundary(self._text, made.end)):
+                self._made.refusals.append(Refusal(made.claim_ids, "it would cut a character in two"))
+            elif kept and made.start < kept[-1].end:
+                self._made.refusals.append(Refusal(made.claim_ids, "it overlaps another edit"))
+            elif self._text[made.start : made.end] != made.replacement:
+                kept.append(made)
+        linked = linked_claims(self._claims, self._verdicts)
+        refused = {i for r in self._made.refusals for claim_id in r.claim_ids for i in linked[claim_id]}
+        self._made.changes = [m for m in kept if refused.isdisjoint(m.claim_ids)]
+
+
+def _error_of(verdicts: Sequence[Verdict]) -> ErrorType:
+    error = verdicts[0].error_type
+    if error is None:
+        raise ValueError(f"{verdicts[0].claim_id}: an edit without an error type")
+    return error
+
+
+def _is_removed(claim: Claim, verdict: Verdict) -> bool:
+    return claim.kind in _THINGS and claim.polarity == "affirmed" and verdict.target == claim.phrase
+
+
+def _must_stay(claim: Claim, verdicts: dict[str, Verdict]) -> bool:
+    """Tell whether a deletion may not take the claim along: it is denied or a normality, and nobody calls it wrong."""
+    if claim.claim_id in verdicts or claim.role == "definition":
+        return False
+    return claim.polarity == "denied" or claim.kind == "normality"
+
+
+def _start(claim: Claim) -> int:
+    return claim.span.start_char
+
+
+def _range(made: Change) -> tuple[int, int]:
+    return made.start, made.end

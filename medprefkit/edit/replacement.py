@@ -1,0 +1,113 @@
+"""One word for another: an attribute, or what fills the slot that a question asked for, fitted into the sentence.
+
+Only the wrong word is the claim's span; an article before it that no longer fits is part of the edit.
+"""
+
+import re
+
+from medprefkit.edit.change import Change, Refusal, change
+from medprefkit.edit.words import article, is_plural
+from medprefkit.records import Claim, Verdict
+
+_ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
+_PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
+_ACRONYM = re.compile(r"[A-Z0-9-]{2,}")
+_SLOT_NOUNS = (
+    "plane",
+    "view",
+    "scan",
+    "image",
+    "imaging",
+    "weighted",
+    "section",
+    "projection",
+    "lobe",
+    "zone",
+    "region",
+)
+_SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
+
+
+def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal:
+    """Put the verdict's truth where its target stands.
+
+    Args:
+        text: The answer.
+        claim: The claim that is wrong.
+        verdict: Has a target inside the answer and a truth that is not empty.
+
+    Raises:
+        ValueError: If the verdict has no target.
+    """
+    if verdict.target is None:
+        raise ValueError(f"{verdict.claim_id}: a verdict without a target cannot be put right")
+    ids = (claim.claim_id,)
+    start, end = verdict.target.start_char, verdict.target.end_char
+    words = _fitted(text, start, end, verdict)
+    if words is None:
+        return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
+    stop = _with_gloss(text, end, verdict)
+    before = _ARTICLE_BEFORE.search(text[claim.sentence.start_char : start])
+    if before is None:
+        return change(start, stop, words, ids, wrong=(start, stop))
+    at = claim.sentence.start_char + before.start("article")
+    if is_plural(words) and verdict.target.end_char == claim.span.end_char:
+        return change(at, stop, words, ids, wrong=(start, stop))
+    fitting = article(words)
+    if fitting == before["article"].lower():
+        return change(start, stop, words, ids, wrong=(start, stop))
+    if before["article"][0].isupper():
+        fitting = fitting.capitalize()
+    return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
+    """Return the truth in the form that the target's place needs, or None where that is not certain."""
+    target, truth = text[start:end], verdict.truth.strip().rstrip(".")
+    if _changes_number(text, start, end, verdict):
+        return None
+    truth = _without_twin(truth)
+    for noun in _SLOT_NOUNS:
+        # "the coronal plane" and "Transverse Plane": the noun stands already, or must stay
+        ours, theirs = re.search(rf"[\s-]{noun}$", target, re.I), re.search(rf"[\s-]{noun}$", truth, re.I)
+        if theirs is not None and ours is None and re.match(rf"[\s-]+{noun}\b", text[end:], re.I):
+            truth = truth[: theirs.start()]
+        if ours is not None and theirs is None:
+            truth = f"{truth}{ours[0]}"
+    return _cased(truth, target)
+
+
+def _changes_number(text: str, start: int, end: int, verdict: Verdict) -> bool:
+    """Tell whether the noun after the target would have to change between one and many."""
+    target, truth = text[start:end].lower(), verdict.truth.lower()
+    if verdict.error_type == "wrong_laterality":
+        return (target in _SIDES) != (truth in _SIDES)
+    if verdict.error_type == "wrong_quantity":
+        one = {"1", "one", "a", "single", "a single", "solitary"}
+        return (target in one) != (truth in one) and re.match(r"\s+[a-z]", text[end:]) is not None
+    return False
+
+
+def _without_twin(truth: str) -> str:
+    """Drop a synonym in brackets: "Transverse Plane (Axial)" -> "Transverse Plane"."""
+    return _PARENTHESIS.sub("", truth).strip() or truth
+
+
+def _with_gloss(text: str, end: int, verdict: Verdict) -> int:
+    """Take in the bracketed short form of the replaced words: "anteroposterior (AP)", "computed tomography (CT)"."""
+    found = _PARENTHESIS.match(text, end)
+    if found is None or verdict.error_type not in {"wrong_modality", "wrong_view_plane", "wrong_diagnosis"}:
+        return end
+    return found.end() if _ACRONYM.fullmatch(found["inside"].strip()) else end
+
+
+def _cased(truth: str, target: str) -> str:
+    """Lower the capitals of a short answer inside a sentence, but not those of acronyms."""
+    words = truth.split(" ")
+    lowered = [w if any(c.isupper() for c in w[1:]) or any(c.isdigit() for c in w) else w.lower() for w in words]
+    if words[0].lower() in {"x-ray", "x-rays"}:
+        lowered[0] = f"X{words[0][1:].lower()}"
+    fitted = " ".join(lowered)
+    if target[:1].isupper() and not _ACRONYM.match(target):
+        return fitted[0].upper() + fitted[1:]
+    return fitted

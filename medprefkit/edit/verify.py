@@ -1,0 +1,249 @@
+"""Reading an edited answer again: is each target right now, is everything else as it was, is it still English?
+
+Pure: the claims of the edited text come from whoever reads it. An edit that does not hold is named with a reason,
+and with it every edit of the same decision.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from medprefkit.edit.decisions import linked_claims, to_edit
+from medprefkit.offsets import apply_edits
+from medprefkit.records import Case, Claim, Edit, Span, Verdict
+
+
+class RefusedEdit(NamedTuple):
+    """An edit that does not hold."""
+
+    phrase_id: int
+    reason: str
+
+
+_DEFECTS = (
+    (re.compile(r"\b(\w+) \1\b", re.I), "a word is doubled"),
+    (re.compile(r"\S {2,}\S"), "a space is doubled"),
+    (re.compile(r"\s[,.;:!?](?=\s|$)"), "a space stands before a mark"),
+    (re.compile(r"[,;:][,.;:]|\.,|,\s*(?:and|or)?\s*[.;]"), "two marks meet"),
+    (re.compile(r"\b(?:no|not)\s+(?:an?|no|not|some|any|several|multiple)\b", re.I), "a determiner follows a denial"),
+    (re.compile(r"\ba\s+(?:[aeio]\w|MRI\b|X-ray)|\ban\s+(?:[bcdfgjklmnpqrstvwyz]\w{2,})"), "the article does not fit"),
+    (re.compile(r"\b(?:an?|the|and|or|but|with|of|no|is|are)\s*[.;,]"), "a phrase is cut off"),
+    (re.compile(r"\bthere is (?:multiple|several|two|three)\b", re.I), "the verb does not agree"),
+)
+_BRACKETS = ("()", "[]", "{}")
+
+
+def verify_edits(case: Case, chosen_claims: Sequence[Claim], edits: Sequence[Edit]) -> tuple[RefusedEdit, ...]:
+    """Return the edits that do not hold; empty if all do.
+
+    Args:
+        case: With answer, claims and verdicts.
+        chosen_claims: The claims of the edited text, by the detector that read the answer.
+        edits: Sorted and disjoint.
+
+    Raises:
+        ValueError: If the case has not been checked.
+    """
+    if case.answer is None or case.claims is None:
+        raise ValueError(f"{case.example.id}: this step comes after `check`")
+    if not edits:
+        return ()
+    reading = _Reading(case.answer.text, tuple(edits), tuple(chosen_claims))
+    reasons: dict[int, str] = {}
+    for found in (
+        *_malformed(reading),
+        *_not_fixed(case.claims.answer, to_edit(case), reading),
+        *_disturbed(case.claims.answer, reading),
+        *_invented(case.claims.answer, case.claims.reference, reading),
+    ):
+        reasons.setdefault(found.phrase_id, found.reason)
+    return _with_decisions(case, edits, reasons)
+
+
+def keep_edits(edits: Sequence[Edit], refused: Collection[int]) -> tuple[Edit, ...]:
+    """Return the edits that are not refused, numbered 1 to P in order of position."""
+    kept = sorted((e for e in edits if e.phrase_id not in refused), key=_position)
+    return tuple(edit.model_copy(update={"phrase_id": k}) for k, edit in enumerate(kept, start=1))
+
+
+def still_wrong(before: Sequence[Verdict], after: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Return the verdicts on the edited text that contradict it in a way the original was not contradicted.
+
+    Claims are numbered anew in an edited text, so errors are told apart by type and evidence.
+    """
+    known = {(v.error_type, v.evidence) for v in before if v.label == "contradicted"}
+    return tuple(v for v in after if v.label == "contradicted" and (v.error_type, v.evidence) not in known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An answer, its edits, and what was read of the result."""
+
+    answer: str
+    edits: tuple[Edit, ...]
+    claims: tuple[Claim, ...]
+
+    @property
+    def chosen(self) -> str:
+        return apply_edits(self.answer, self.edits).text
+
+    def spans(self) -> tuple[Span, ...]:
+        return apply_edits(self.answer, self.edits).spans
+
+    def range_of(self, span: Span) -> tuple[int, int]:
+        """Return where the characters of the answer stand now; a cut one moves to the border of its edit."""
+        return self._moved(span.start_char, to_end=False), self._moved(span.end_char, to_end=True)
+
+    def _moved(self, position: int, *, to_end: bool) -> int:
+        shift = 0
+        for edit, now in zip(self.edits, self.spans(), strict=True):
+            if edit.span.end_char <= position and not (
+                to_end and edit.span.start_char < position == edit.span.end_char
+            ):
+                shift += len(edit.replacement) - len(edit.span.text)
+            elif edit.span.start_char < position:
+                return now.end_char if to_end else now.start_char
+        return position + shift
+
+    def touched(self, span: Span) -> Edit | None:
+        """Return the edit that shares a character with the span, or None."""
+        return next(
+            (e for e in self.edits if e.span.start_char < span.end_char and span.start_char < e.span.end_char),
+            None,
+        )
+
+    def nearest(self, span: Span) -> Edit:
+        """Return the edit nearest to the span: the one that is most likely to have disturbed it."""
+        distances = [max(e.span.start_char - span.end_char, span.start_char - e.span.end_char) for e in self.edits]
+        return self.edits[distances.index(min(distances))]
+
+    def read_at(self, span: Span) -> list[Claim]:
+        """Return the claims of the edited text that touch where the span now stands."""
+        start, end = self.range_of(span)
+        return [c for c in self.claims if c.span.start_char < max(end, start + 1) and start < c.span.end_char]
+
+
+def _malformed(reading: _Reading) -> list[RefusedEdit]:
+    chosen = reading.chosen
+    found: list[RefusedEdit] = []
+    for edit, now in zip(reading.edits, reading.spans(), strict=True):
+        before = reading.answer[max(0, edit.span.start_char - 12) : edit.span.end_char + 12]
+        after = chosen[max(0, now.start_char - 12) : now.end_char + 12]
+        for pattern, reason in _DEFECTS:
+            if len(pattern.findall(after)) > len(pattern.findall(before)):
+                found.append(RefusedEdit(edit.phrase_id, f"{reason} in {after!r}"))
+        if _opens(edit.span.text) != _opens(edit.replacement):
+            found.append(RefusedEdit(edit.phrase_id, f"brackets no longer match in {after!r}"))
+        if _begins_lower(reading.answer, edit.span.start_char, chosen, now):
+            found.append(RefusedEdit(edit.phrase_id, f"a sentence begins without its capital in {after!r}"))
+    return found
+
+
+def _not_fixed(claims: Sequence[Claim], verdicts: dict[str, Verdict], reading: _Reading) -> list[RefusedEdit]:
+    by_id = {c.claim_id: c for c in claims}
+    found: list[RefusedEdit] = []
+    for edit in reading.edits:
+        for claim_id in edit.claim_ids:
+            claim, verdict = by_id[claim_id], verdicts.get(claim_id)
+            if verdict is None or verdict.target is None or reading.touched(verdict.target) is not edit:
+                continue
+            if any(_says_the_same(claim, verdict, c) for c in reading.read_at(claim.phrase)):
+                found.append(RefusedEdit(edit.phrase_id, f"{claim.span.text!r} is still wrong when read again"))
+    return found
+
+
+def _says_the_same(claim: Claim, verdict: Verdict, now: Claim) -> bool:
+    if now.concept != claim.concept or now.role == "definition" or now.certainty == "hypothetical":
+        return False
+    wrong = [a for a in claim.attributes if _inside(a.span, verdict.target)]
+    if wrong and verdict.target != claim.phrase:
+        return bool({(a.kind, a.value) for a in wrong} & {(a.kind, a.value) for a in now.attributes})
+    return now.polarity == claim.polarity and now.kind == claim.kind
+
+
+def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
+    """Find claims that were no target and that do not read as before."""
+    targets = {claim_id for edit in reading.edits for claim_id in edit.claim_ids}
+    found: list[RefusedEdit] = []
+    for claim in claims:
+        if claim.claim_id in targets or claim.role == "definition":
+            continue
+        touching = reading.touched(claim.span)
+        if touching is not None and (_leaves(touching, claim) or claim.span.text not in touching.replacement):
+            if not _may_leave(touching, claim):
+                found.append(
+                    RefusedEdit(touching.phrase_id, f"{claim.span.text!r} would go and nothing contradicts it")
+                )
+            continue
+        if not any(_reads_alike(claim, c, reading) for c in reading.read_at(claim.span)):
+            nearest = reading.nearest(claim.span)
+            found.append(RefusedEdit(nearest.phrase_id, f"{claim.span.text!r} reads differently after the edit"))
+    return found
+
+
+def _leaves(edit: Edit, claim: Claim) -> bool:
+    return not edit.replacement or (edit.grown and claim.span.text not in edit.replacement)
+
+
+def _may_leave(edit: Edit, claim: Claim) -> bool:
+    """Tell whether a claim may go with a deletion: it rested on what was removed, and denies nothing."""
+    return _leaves(edit, claim) and claim.polarity == "affirmed" and claim.kind != "normality"
+
+
+def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:
+    kept = {(a.kind, a.value) for a in claim.attributes if reading.touched(a.span) is None}
+    return (
+        now.concept == claim.concept
+        and now.polarity == claim.polarity
+        and now.certainty == claim.certainty
+        and kept <= {(a.kind, a.value) for a in now.attributes}
+    )
+
+
+def _invented(claims: Sequence[Claim], reference: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
+    """Find findings that an edit affirms although neither its targets nor the reference named them."""
+    by_id = {c.claim_id: c for c in claims}
+    true = {c.concept for c in reference if c.polarity == "affirmed"}
+    found: list[RefusedEdit] = []
+    for edit, now in zip(reading.edits, reading.spans(), strict=True):
+        meant = {by_id[claim_id].concept for claim_id in edit.claim_ids}
+        before = {c.concept for c in claims if reading.touched(c.phrase) is edit}
+        for claim in reading.claims:
+            inside = now.start_char <= claim.span.start_char and claim.span.end_char <= now.end_char
+            if not inside or claim.kind != "finding" or claim.polarity != "affirmed" or claim.role == "definition":
+                continue
+            if claim.concept not in meant | true | before:
+                found.append(RefusedEdit(edit.phrase_id, f"the edit would say {claim.span.text!r}, which nobody did"))
+    return found
+
+
+def _with_decisions(case: Case, edits: Sequence[Edit], reasons: dict[int, str]) -> tuple[RefusedEdit, ...]:
+    if not reasons or case.claims is None:
+        return ()
+    linked = linked_claims(case.claims.answer, to_edit(case))
+    fallen = {i for e in edits if e.phrase_id in reasons for c in e.claim_ids for i in linked.get(c, {c})}
+    refused = dict(reasons)
+    for edit in edits:
+        if edit.phrase_id not in refused and not fallen.isdisjoint(edit.claim_ids):
+            refused[edit.phrase_id] = "another edit of the same decision does not hold"
+    return tuple(RefusedEdit(k, refused[k]) for k in sorted(refused))
+
+
+def _opens(text: str) -> list[int]:
+    return [text.count(pair[0]) - text.count(pair[1]) for pair in _BRACKETS]
+
+
+def _begins_lower(answer: str, start: int, chosen: str, now: Span) -> bool:
+    """Tell whether the edit stands at the start of a sentence that had a capital and has none now."""
+    at_start = not answer[:start].strip() or answer[:start].rstrip()[-1] in ".!?\n"
+    first, follows = answer[start : start + 1], chosen[now.start_char : now.start_char + 1]
+    return at_start and first.isupper() and follows.islower()
+
+
+def _inside(span: Span, target: Span | None) -> bool:
+    return target is not None and target.start_char <= span.start_char and span.end_char <= target.end_char
+
+
+def _position(edit: Edit) -> tuple[int, int]:
+    return edit.span.start_char, edit.span.end_char
