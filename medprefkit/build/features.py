@@ -1,0 +1,188 @@
+"""The column contract between building and training: which columns a dataset has, of which types, in which version.
+
+Training reads this file and nothing else of `build`, so it imports nothing but `datasets`. A row trains as it is in
+TRL's DPOTrainer. The version travels in the `id` of the feature of the column `id`: alone of a dataset's metadata it
+survives `save_to_disk`, Parquet, a push, `map`, `filter`, `concatenate_datasets` and streaming.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, Features, Image, List, Value, load_dataset, load_from_disk
+from datasets.exceptions import DatasetNotFoundError
+
+from medprefkit.errors import DatasetError
+from medprefkit.records import SCHEMA_VERSION
+
+_MARK = "medprefkit:"
+
+_IMAGES = "images"
+"""Left out of an all-text dataset's files: TRL takes the mere column for a vision dataset and wants a processor."""
+
+
+def features() -> Features:
+    """Return the columns, in order. Offsets are half-open, in Unicode code points of the last assistant message."""
+    messages = List({"role": Value("string"), "content": Value("string")})
+    spans = List(
+        {
+            "start_char": Value("int32"),
+            "end_char": Value("int32"),
+            "phrase_id": Value("int32"),
+            "error_type": Value("string"),
+            "severity": Value("string"),
+            "weight": Value("float64"),
+            "lesion_linked": Value("bool"),
+        }
+    )
+    return Features(
+        {
+            "id": Value("string", id=f"{_MARK}{SCHEMA_VERSION}"),
+            "group_id": Value("string"),
+            _IMAGES: List(Image()),
+            "prompt": messages,
+            "chosen": messages,
+            "rejected": messages,
+            "chosen_spans": spans,
+            "rejected_spans": spans,
+            "corrupted_images": List(Image()),
+            "control_images": List(Image()),
+            "corruption": {
+                "name": Value("string"),
+                "options": Value("string"),
+                "seed": Value("uint64"),
+                "lesion_share": Value("float64"),
+                "changed_share": Value("float64"),
+                "region": {
+                    "left_px": Value("int32"),
+                    "top_px": Value("int32"),
+                    "right_px": Value("int32"),
+                    "bottom_px": Value("int32"),
+                },
+            },
+            "weight": Value("float64"),
+            "verdicts": List(
+                {
+                    "claim_id": Value("string"),
+                    "label": Value("string"),
+                    "checker": Value("string"),
+                    "rule": Value("string"),
+                    "score": Value("float64"),
+                    "evidence": Value("string"),
+                    "error_type": Value("string"),
+                    "severity": Value("string"),
+                    "start_char": Value("int32"),
+                    "end_char": Value("int32"),
+                    "truth": Value("string"),
+                }
+            ),
+            "provenance": {
+                "source": Value("string"),
+                "licence": Value("string"),
+                "credentialed": Value("bool"),
+                "no_derivatives": Value("bool"),
+                "modality": Value("string"),
+                "model": Value("string"),
+                "revision": Value("string"),
+                "sampling": Value("string"),
+                "recipe_hash": Value("string"),
+                "package_version": Value("string"),
+            },
+        }
+    )
+
+
+def schema_version(dataset: Dataset) -> str:
+    """Return the version of the contract that a dataset was built to.
+
+    Raises:
+        DatasetError: If it bears none.
+    """
+    mark = getattr(dataset.features.get("id"), "id", None)
+    if not isinstance(mark, str) or not mark.startswith(_MARK):
+        raise DatasetError("the dataset bears no medprefkit schema version; build it with `medprefkit build`")
+    return mark.removeprefix(_MARK)
+
+
+def check_schema(dataset: Dataset) -> None:
+    """Refuse a dataset that does not honour the contract. Further columns and further struct fields are welcome.
+
+    Raises:
+        DatasetError: If the version is missing or of a newer major, or a column is missing or of another type.
+    """
+    version = schema_version(dataset)
+    if _major(version) > _major(SCHEMA_VERSION):
+        raise DatasetError(
+            f"the dataset has schema version {version}, this medprefkit reads {_major(SCHEMA_VERSION)}.x; upgrade it: "
+            "pip install -U medprefkit"
+        )
+    for name, wanted in features().items():
+        if name not in dataset.features:
+            raise DatasetError(f"the column {name!r} is missing; the dataset has {', '.join(dataset.column_names)}")
+        if not _fits(dataset.features[name], wanted):
+            raise DatasetError(f"the column {name!r} is {dataset.features[name]}, not {wanted}")
+
+
+def load_pairs(path_or_repo: str | Path) -> DatasetDict:
+    """Load a dataset of pairs: a run, a folder of `save_to_disk`, a folder of Parquet files, or a Hub repository.
+
+    An all-text dataset, whose files have no column of images, gets it back as empty lists.
+
+    Raises:
+        DatasetError: If nothing of the kind is there, or as `check_schema`.
+    """
+    loaded = _load(str(path_or_repo))
+    complete = DatasetDict({split: _with_images(dataset) for split, dataset in loaded.items()})
+    for dataset in complete.values():
+        check_schema(dataset)
+    return complete
+
+
+def _load(path_or_repo: str) -> DatasetDict:
+    path = Path(path_or_repo)
+    for folder in (path, path / "dataset", path / "build" / "dataset"):
+        if (folder / "dataset_dict.json").is_file():
+            return load_from_disk(str(folder))
+    for folder in (path, path / "parquet", path / "build" / "parquet"):
+        if files := _parquet_splits(folder):
+            return load_dataset("parquet", data_files=files)
+    if path.exists():
+        raise DatasetError(f"{path} holds no dataset: neither dataset_dict.json nor Parquet files named by split")
+    try:
+        return load_dataset(path_or_repo)
+    except (DatasetNotFoundError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DatasetError(f"{path_or_repo!r} is neither a folder here nor could the Hub give it: {reason}") from error
+
+
+def _parquet_splits(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for file in sorted(folder.glob("*.parquet")):
+        found.setdefault(file.stem.split("-", 1)[0], []).append(str(file))
+    return found
+
+
+def _with_images(dataset: Dataset) -> Dataset:
+    if _IMAGES in dataset.column_names:
+        return dataset
+    order = [name for name in features() if name in dataset.column_names or name == _IMAGES]
+    rest = [name for name in dataset.column_names if name not in order]
+    empty: list[list[str]] = [[]] * len(dataset)
+    return dataset.add_column(_IMAGES, empty, feature=features()[_IMAGES]).select_columns(order + rest)
+
+
+def _fits(have: Any, wanted: Any) -> bool:
+    """Tell whether a feature can be read as another, string widths and image decoding apart; more fields are fine."""
+    if isinstance(wanted, dict):
+        return isinstance(have, dict) and all(key in have and _fits(have[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, List):
+        return isinstance(have, List) and _fits(have.feature, wanted.feature)
+    if isinstance(wanted, Image):
+        return isinstance(have, Image)
+    return isinstance(have, Value) and have.dtype.removeprefix("large_") == wanted.dtype.removeprefix("large_")
+
+
+def _major(version: str) -> int:
+    major = version.split(".", 1)[0]
+    if not major.isdecimal():
+        raise DatasetError(f"the schema version {version!r} is not of the form 1.0")
+    return int(major)
