@@ -102,7 +102,10 @@ class Lexicon:
 
     def specialize(self, finding: str, organ: str) -> str:
         """Return the finding's form in one organ ("mass" in the lung is "lung_mass"); itself where that is not one."""
-        organs = self.ancestors(organ)
+        row = self.concepts.get(finding)
+        if row is None or organ in row.structures:
+            return finding
+        organs = self.ancestors(organ) - set(row.structures)
         forms = {
             id_
             for id_ in self.descendants(finding) - {finding}

@@ -1,0 +1,96 @@
+"""A claim while it is being read: token ranges instead of spans, and fields that later steps fill in."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from medprefkit.detect.attributes import Mark
+from medprefkit.detect.tokens import Words
+from medprefkit.records import Attribute, Claim, ClaimKind, ClaimRole, Span
+
+
+@dataclass(slots=True)
+class Draft:
+    """Ranges are half-open and of tokens, except `aside`, which is of characters.
+
+    Attributes:
+        predicate: It was said of an organ ("enlarged"), so the phrase is a predicate, not a noun phrase.
+        refers_to: The earlier draft that this one speaks of again.
+        aside: Characters that may be deleted as they stand; they are the phrase then.
+        carried: Attributes that have no words of their own in this text, since the question names them.
+    """
+
+    start: int
+    end: int
+    concept: str
+    kind: ClaimKind
+    sentence: tuple[int, int]
+    clause: tuple[int, int]
+    phrase: tuple[int, int]
+    predicate: bool = False
+    polarity: Literal["affirmed", "denied"] = "affirmed"
+    certainty: Literal["certain", "uncertain", "hypothetical"] = "certain"
+    experiencer: Literal["patient", "other"] = "patient"
+    current: bool = True
+    cue: tuple[int, int] | None = None
+    marks: list[Mark] = field(default_factory=list)
+    anatomy: list[str] = field(default_factory=list)
+    list_id: int | None = None
+    role: ClaimRole = "statement"
+    refers_to: "Draft | None" = None
+    aside: tuple[int, int] | None = None
+    leading_space: bool = False
+    carried: tuple[tuple[str, str], ...] = ()
+
+
+def draft_order(draft: Draft) -> tuple[int, int, int, int, str]:
+    """Return the order of appearance: by the name, then the phrase, then the concept."""
+    return draft.start, draft.end, *draft.phrase, draft.concept
+
+
+def as_claims(words: Words, drafts: list[Draft]) -> tuple[Claim, ...]:
+    """Return the drafts as claims `c0`, `c1` ... in order of appearance."""
+    ordered = sorted(drafts, key=draft_order)
+    names = {id(draft): f"c{i}" for i, draft in enumerate(ordered)}
+    return tuple(_as_claim(words, draft, names) for draft in ordered)
+
+
+def _as_claim(words: Words, draft: Draft, names: dict[int, str]) -> Claim:
+    span = words.span(draft.start, draft.end)
+    return Claim(
+        claim_id=names[id(draft)],
+        concept=draft.concept,
+        kind=draft.kind,
+        span=span,
+        phrase=_phrase(words, draft),
+        sentence=words.span(*draft.sentence),
+        polarity=draft.polarity,
+        certainty=draft.certainty,
+        experiencer=draft.experiencer,
+        current=draft.current,
+        cue=words.span(*draft.cue) if draft.cue else None,
+        attributes=_attributes(words, draft, span),
+        anatomy=tuple(dict.fromkeys(draft.anatomy)),
+        list_id=draft.list_id,
+        role=draft.role,
+        refers_to=names[id(draft.refers_to)] if draft.refers_to else None,
+    )
+
+
+def _phrase(words: Words, draft: Draft) -> Span:
+    if draft.aside:
+        start_char, end_char = draft.aside
+        return Span(start_char=start_char, end_char=end_char, text=words.text[start_char:end_char])
+    return words.span_with_space(*draft.phrase) if draft.leading_space else words.span(*draft.phrase)
+
+
+def _attributes(words: Words, draft: Draft, span: Span) -> tuple[Attribute, ...]:
+    own = {
+        (mark.start, mark.end, mark.kind, mark.value): Attribute(
+            kind=mark.kind, value=mark.value, span=words.span(mark.start, mark.end)
+        )
+        for mark in draft.marks
+    }
+    carried = tuple(
+        Attribute.model_validate({"kind": kind, "value": value, "span": span}) for kind, value in draft.carried
+    )
+    return tuple(own[key] for key in sorted(own)) + carried

@@ -1,0 +1,131 @@
+"""Stretches that explain a term or speak of images in general, and say nothing of this patient.
+
+"A pleural effusion is an abnormal accumulation of fluid", "..., which is a collapsed lung", "normal chest X-rays typically
+show ...", "such as" lists of a general sentence. Every claim inside carries the role `definition`.
+"""
+
+from medprefkit.detect.tokens import Words
+from medprefkit.detect.vocabulary import Mention
+from medprefkit.detect.words import GENERAL_ADVERBS, bag
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_INDEFINITE = frozenset({"a", "an"})
+_BE = frozenset({"is", "are"})
+_KINDS = bag("""condition conditions disease diseases disorder term type kind form abnormal accumulation collection buildup
+    accumulations substances infection inflammation medical imaging procedure technique plane planes muscle organ organs
+    part region process state situation presence layer type accumulation enlargement collapse result lesion growth structure
+    central compartment device line abnormalities areas used known defined characterized called referred caused another
+    small fluid tissue air cavity lung space mass one when where typically usually commonly often""")
+_SPECIFIC = bag("""located seen visible present causing consistent compatible likely also noted suggestive measuring evident not
+    significantly clearly larger smaller most in on at within concerning indicating indicative displaced being""")
+_GENERAL_VERBS = frozenset({"refers", "means", "occurs", "involves", "describes"})
+_THIS = frozenset({"this", "these", "there", "it", "image", "patient"})
+_CLOSE = frozenset({",", ";", "."})
+
+
+def find_glosses(words: Words, sentence: tuple[int, int], mentions: list[Mention]) -> list[tuple[int, int]]:
+    """Return the explaining stretches of one sentence as ranges of tokens, in order."""
+    first, last = sentence
+    if _is_general(words, sentence, mentions):
+        return [sentence]
+    found: list[tuple[int, int]] = []
+    for i in range(first + 1, last - 1):
+        if words.lower[i] == "which" and _explains(words, i + 1, last):
+            found.append((i, _end_of_gloss(words, i + 1, last)))
+        elif words.lower[i] == "(" and words.lower[i + 1] in _INDEFINITE:
+            found.append((i, _closing(words, i, last)))
+        elif words.lower[i : i + 3] == ("also", "known", "as") or words.lower[i : i + 3] == ("referred", "to", "as"):
+            found.append((i, _end_of_gloss(words, i, last)))
+    return found
+
+
+def _is_general(words: Words, sentence: tuple[int, int], mentions: list[Mention]) -> bool:
+    first, last = sentence
+    inside = words.lower[first:last]
+    if inside[:2] == ("the", "term") or "term" in inside[:2]:
+        return True
+    subject = next((m for m in mentions if first <= m.start <= first + 3), None)
+    if subject is None:
+        return False
+    verb = next((i for i in range(subject.end, min(subject.end + 6, last)) if _opens_definition(words, i)), None)
+    if verb is None or any(word in {"this", "these"} for word in words.lower[first : subject.start]):
+        return _general_adverb(words, subject, last, first)
+    starts = words.lower[first : subject.start]
+    named_by_article = not starts or set(starts) <= {"a", "an"} or (subject.kind in {"view_plane", "modality", "organ"})
+    plain = subject.kind in {"finding", "view_plane", "device", "modality"} or (
+        subject.kind == "organ" and "the" in starts and not _speaks_of_image(words, sentence)
+    )
+    if "image" in starts or "picture" in starts or not plain:
+        return _general_adverb(words, subject, last, first)
+    verb_word = words.lower[verb]
+    if verb_word in _GENERAL_VERBS:
+        return True
+    if subject.kind == "organ" and words.lower[verb + 1 : verb + 2] and words.lower[verb + 1] not in _ARTICLES:
+        return False
+    return (named_by_article or starts == ("the",)) and _explains(words, verb, last)
+
+
+def _speaks_of_image(words: Words, sentence: tuple[int, int]) -> bool:
+    return bool({"image", "picture", "scan", "seen", "visible", "shown", "x"} & set(words.lower[slice(*sentence)]))
+
+
+def _general_adverb(words: Words, subject: Mention, last: int, first: int) -> bool:
+    """Tell whether a sentence speaks of a kind: "a normal chest x-ray typically shows", "chest x-rays are used to"."""
+    if words.lower[first] in _THIS or "this" in words.lower[first : subject.start]:
+        return False
+    window = words.lower[subject.end : min(subject.end + 5, last)]
+    adverb = any(word in GENERAL_ADVERBS for word in window)
+    caused = any(
+        window[k : k + 2] == ("can", v)
+        for k in range(len(window))
+        for v in ("be", "cause", "lead", "result", "occur", "help")
+    )
+    article = words.lower[first] in _INDEFINITE or subject.start == first
+    specific = any(word in {"seen", "visible", "visualized", "observed", "identified"} for word in window)
+    return article and (adverb or caused) and not specific
+
+
+def _opens_definition(words: Words, i: int) -> bool:
+    return words.lower[i] in _BE or words.lower[i] in _GENERAL_VERBS
+
+
+def _explains(words: Words, i: int, last: int) -> bool:
+    """Tell whether "is a collection of", "refers to", "are abnormal substances" begins at token i."""
+    if i + 1 >= last:
+        return False
+    word = words.lower[i]
+    if word in _GENERAL_VERBS:
+        return True
+    if word == "can" or word == "may":
+        return words.lower[i + 1] in {"cause", "be", "lead", "result", "occur", "help", "also"}
+    if word not in _BE:
+        return False
+    j = i + 1
+    if words.lower[j] in _SPECIFIC:
+        return False
+    if words.lower[j] in _KINDS and words.lower[j] not in _INDEFINITE:
+        return True
+    return words.lower[j] in _ARTICLES and j + 1 < last
+
+
+def _end_of_gloss(words: Words, i: int, last: int) -> int:
+    """Return the end of a relative clause: the sentence's, or a comma behind which the sentence goes on."""
+    for j in range(i, last - 1):
+        if words.lower[j] == ";" or (words.lower[j] == "," and words.lower[j + 1] in {"and", "with", "along", "as", "indicating", "suggesting"}
+                                     and _resumes(words, j + 1, last)):  # fmt: skip
+            return j
+        if words.lower[j] == "," and words.lower[j + 1] in {"is", "are", "in", "on"}:
+            return j
+    return last
+
+
+def _resumes(words: Words, i: int, last: int) -> bool:
+    after = words.lower[i + 1 : min(i + 4, last)]
+    return bool(after) and (
+        after[0] in {"a", "an", "the", "there", "evidence", "multiple", "that", "no"}
+        or words.lower[i] in {"with", "along", "as"}
+    )
+
+
+def _closing(words: Words, i: int, last: int) -> int:
+    return next((j + 1 for j in range(i, last) if words.lower[j] == ")"), last)

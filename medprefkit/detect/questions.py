@@ -1,0 +1,112 @@
+"""What a prompt asks: yes or no, one of several, or a slot (which modality, where, how many ...), or only a description."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from medprefkit.detect.tokens import Words
+from medprefkit.detect.words import bag
+
+Slot = Literal[
+    "modality",
+    "view_plane",
+    "organ",
+    "location",
+    "laterality",
+    "quantity",
+    "measurement",
+    "descriptor",
+    "finding",
+    "other",
+]
+
+_AUXILIARIES = bag("""is are was were does do did can could has have had will would should isn't aren't doesn't don't wasn't weren't
+    hasn't haven't didn't can't""")
+_WH = bag("what which where how who when why whats name describe identify")
+_YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
+
+_SLOTS: tuple[tuple[Slot, str], ...] = (
+    ("quantity", r"\bhow many\b|\bnumber of\b|\bhow much\b(?!.*\bdamage)"),
+    ("measurement", r"\bhow (?:big|large|long|wide|thick)\b|\bwhat (?:is|are) the (?:size|dimensions?|diameter)\b|\bsize of\b|\bmeasure"),
+    ("view_plane", r"\bplanes?\b|\bviews?\b|\borient\w*\b|\bprojections?\b|\bweight\w*\b|\bsequences?\b|\bwindows?\b|\b(?:what|which) (?:type of )?(?:section|cut|slice)\b|\bprotocol\b"),
+    ("modality", r"\bmodalit\w+\b|\b(?:type|kind|sort|form) of (?:\w+ )?(?:image|imaging|scan|study|picture|test|exam\w*|radiograph|technology|media)\b|\bimaging (?:method|technique|type|study|test|modality)\b|\bhow (?:was|is|were|are) (?:this|the|these)(?: \w+)? (?:image|picture|scan|study|images) (?:taken|acquired|obtained|made|captured)\b|\b(?:technique|method|technology|machine|device|tool) (?:was |is )?(?:used|being used|employed)\b|\bwhat (?:scan|imaging|image) (?:is|was)\b|\bwhat is used to (?:take|create|capture)\b|\b(?:image|picture|scan) (?:was )?(?:taken|acquired|obtained|created|captured) (?:with|using|by)\b|\bcaptured? (?:the|this) image\b"),
+    ("laterality", r"\bwh(?:ich|at) (?:\w+ )?side\b|\bwh(?:ich|at) (?:lung|kidney|hemisphere|eye|breast|hemidiaphragm|ventricle|leg|arm)\b"),
+    ("organ", r"\borgans?\b(?! system)|\b(?:which|what) (?:part|region|area) of (?:the |this )?(?:human )?body\b|\bbody parts?\b|\bwhere does (?:the|this) (?:picture|image) show\b|\b(?:which|what) (?:anatomical |anatomic )?structures?\b|\bwhat system\b|\borgan system\b|\bbelongs? to\b"),
+    ("location", r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|ion)\b|\bin what\b|\bposition of\b"),
+    ("descriptor", r"\bcolou?rs?\b|\bdensit\w+\b|\bshapes?\b|\bhow would you describe\b|\bappearance\b|\btextures?\b|\bmargins?\b|\bborders?\b|\bintensit\w+\b|\bsignal\b|\bechogenicity\b|\bcharacteri\w+\b|\blooks? like\b|\bhow (?:does|do|is|are)\b|\bpattern\b|\bdescribe the\b|\bbrightness\b"),
+    ("finding", r"\babnormal\w*\b|\bdiagnos\w+\b|\bdiseases?\b|\bpatholog\w+\b|\bfindings?\b|\bwrong\b|\blesions?\b|\bconditions?\b|\bproblems?\b|\bcauses?\b|\betiolog\w+\b|\bprocess\b|\bmass\b|\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b"),
+)  # fmt: skip
+_SLOT_PATTERNS = tuple((slot, re.compile(pattern, re.IGNORECASE)) for slot, pattern in _SLOTS)
+_MARKER = re.compile(r"\bquestion\s*:", re.IGNORECASE)
+_IMAGE_TAG = re.compile(r"<[a-z_]+>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a prompt asks for.
+
+    Attributes:
+        kind: `none` for a request to describe, or an empty prompt.
+        slot: What fills the answer; `other` where the question is none of the known kinds.
+        negative: It asks whether something is not so ("Is there no ...?", "Isn't ..."), so that yes and no are unclear.
+        words: The question's words in lower case.
+    """
+
+    kind: Literal["yes_no", "either", "wh", "none"]
+    slot: Slot
+    negative: bool
+    words: frozenset[str]
+
+
+def asked_text(prompt: str) -> str:
+    """Return the question of a prompt that may hold image tags, instructions and a reference report before it."""
+    text = _IMAGE_TAG.sub(" ", prompt)
+    marked = list(_MARKER.finditer(text))
+    if marked:
+        text = text[marked[-1].end() :]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    asking = [line for line in lines if "?" in line]
+    chosen = (asking or lines or [""])[-1]
+    pieces = [piece.strip() for piece in re.split(r"(?<=[?])\s+|(?<=[.!])\s+(?=[A-Z])", chosen) if piece.strip()]
+    questions = [piece for piece in pieces if "?" in piece]
+    return (questions or pieces or [""])[-1]
+
+
+def parse_question(words: Words) -> Question:
+    """Return what the question asks; `none` for a request to describe."""
+    lower = words.lower
+    known = frozenset(lower)
+    first = next((i for i, word in enumerate(lower) if word.isalpha() or "n't" in word), None)
+    if first is None:
+        return Question("none", "other", negative=False, words=known)
+    opening = next((w for w in lower[first : first + 6] if w in _AUXILIARIES or w in _WH), "")
+    slot = _slot_of(words.text)
+    asks = "?" in lower or lower[first] in _AUXILIARIES
+    if opening in _AUXILIARIES and (lower[first] == opening or lower[first] not in _WH):
+        negative = "n't" in opening or "n’t" in opening or bool({"no", "not", "without"} & set(lower))
+        if not asks:
+            return Question("none", "other", negative=False, words=known)
+        either = "or" in lower and lower[lower.index("or") + 1 : lower.index("or") + 2] != ("not",)
+        return Question("either" if either else "yes_no", slot, negative, known)
+    if opening in _WH and asks:
+        return Question("wh", slot, negative=False, words=known)
+    return Question("none", "other", negative=False, words=known)
+
+
+def answer_word(words: Words, question: Question) -> int:
+    """Return how many tokens at the start are the "yes" or "no" that answers the question; 0 where there is none.
+
+    "No pneumothorax is seen" is a statement, "No, ..." and a lone "no" are answers.
+    """
+    if not len(words) or words.lower[0] not in _YES_NO or question.kind == "none":
+        return 0
+    alone = len(words) == 1 or not words.lower[1].isalnum()
+    restarts = len(words) > 1 and words.lower[1] in {"there", "the", "it", "this", "i", "they", "he", "she"}
+    return 1 if alone or restarts or words.lower[0] == "yes" else 0
+
+
+def _slot_of(text: str) -> Slot:
+    for slot, pattern in _SLOT_PATTERNS:
+        if pattern.search(text):
+            return slot
+    return "other"

@@ -1,0 +1,224 @@
+"""What denies a claim, makes it uncertain, past or someone else's, and how far each such cue reaches.
+
+A sentence is cut into clauses where a new subject and verb begin; no cue reaches across a cut. After NegEx (Chapman et al.
+2001) and ConText (Harkema et al. 2009). Differs: cues after the finding ("is not seen", "are absent"), "neither ... nor",
+"cannot exclude", and lists whose later members have an article of their own, are told apart by the words around them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medprefkit.detect.tokens import Words
+from medprefkit.detect.vocabulary import Mention
+from medprefkit.detect.words import SEEN, VERBS, bag
+
+Effect = Literal["denied", "uncertain", "hypothetical", "history", "family", "resolved", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Tokens [start, end) are a cue that reaches over tokens [first, last)."""
+
+    start: int
+    end: int
+    effect: Effect
+    first: int
+    last: int
+
+
+_BEFORE: dict[Effect, str] = {
+    "none": """no change in, no significant change in, no interval change in, no significant interval change in, without change in,
+        not only, no longer than, no increase in, not certain, no further, not necessarily, without significant change in,
+        no other change, not rule out every, no significant change, no interval change, not just, no change""",
+    "uncertain": """cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude, not rule out,
+        possible, possibly, probable, probably, likely, may, might, could, suspicious for, suspicious of, suggestive of, suggesting,
+        suggest, suggests, concerning for, concern for, questionable, question of, suspected, suspicion of, perhaps, presumably,
+        potential, potentially, equivocal, difficult to exclude, may represent, could represent, raises the possibility of,
+        worrisome for, possibility of, appears to represent, indicative of possible""",
+    "hypothetical": """if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, could cause, can cause,
+        may cause, can lead to, can result in, may lead to, could lead to, can be caused by, may be caused by""",
+    "history": """history of, h/o, status post, previously seen, previously noted, prior history of""",
+    "family": """family history of, mother had, father had, mother has, father has""",
+    "resolved": """resolution of, no longer, resolved, interval resolution of, cleared""",
+    "denied": """no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny, fails to show,
+        fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out, ruling out, excludes, never,
+        rather than, instead of, not, unremarkable for, absent of, no evidence of, doesn't, isn't, aren't, don't, wasn't,
+        weren't, didn't, hasn't, haven't, can't, cannot, absent, none of, no sign of, failed to show""",
+}
+_AFTER: dict[Effect, str] = {
+    "denied": """is absent, are absent, was absent, absent, is ruled out, has been ruled out, have been ruled out, ruled out,
+        is excluded, are excluded, is negative, were negative, are negative, was negative""",
+    "resolved": """has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
+        is no longer seen, are no longer seen, is no longer present, no longer present, no longer visualized""",
+    "uncertain": """cannot be excluded, can not be excluded, cannot be ruled out, is not excluded, not excluded, is possible, is suspected,
+        is likely, is questioned, are possible, are suspected, is unlikely, unlikely, may be present, could be present, might be present,
+        cannot be entirely excluded, cannot be completely excluded, can not be ruled out, not ruled out, is questionable,
+        cannot be totally excluded, are not excluded, cannot entirely be excluded""",
+}
+_EITHER_SIDE = frozenset({"versus", "vs"})
+_STOPS_SCOPE = bag("but except however although though yet")
+_HARD = frozenset(";:")
+_NEW_CLAUSE = bag("but however although though whereas while which who where because")
+_COORDINATORS = frozenset({",", "and", "or", "nor", "with"})
+_SAID = bag("normal clear unremarkable intact no without enlarged limits stable")
+"""Words that say something of a subject without a verb: "heart size normal and lungs are clear"."""
+_SIZES = bag("large sizable big massive huge moderate larger")
+
+
+def _cut(table: dict[Effect, str]) -> dict[tuple[str, ...], Effect]:
+    return {Words(" ".join(form.split())).lower: effect for effect, forms in table.items() for form in forms.split(",")}
+
+
+_BEFORE_CUES = _cut(_BEFORE)
+_AFTER_CUES = _cut(_AFTER)
+_LONGEST = max(len(key) for key in (*_BEFORE_CUES, *_AFTER_CUES))
+
+
+def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> tuple[tuple[int, int], ...]:
+    """Return the clauses of the sentence [start, end), in order; together they hold all its tokens.
+
+    Args:
+        words: The text.
+        start: First token of the sentence.
+        end: Token after its last.
+        mentions: What the sentence names; an organ before a verb is a new subject.
+    """
+    organs = {i for m in mentions if m.kind == "organ" for i in range(m.start, m.end)}
+    named = {m.start for m in mentions if m.kind not in {"organ", "modality"}}
+    cuts = [start]
+    verb_seen = False
+    i = start
+    while i < end:
+        word = words.lower[i]
+        if word in _HARD or (word in _NEW_CLAUSE and i > start):
+            cuts.append(i)
+            verb_seen = False
+        elif word in _COORDINATORS and i > start:
+            first = i + 1
+            while first < end and words.lower[first] in _COORDINATORS:
+                first += 1
+            verb = _next_verb(words, first, end)
+            subject = any(j in organs for j in range(first, verb)) if verb is not None else False
+            said = verb_seen or bool(_SAID & set(words.lower[cuts[-1] : i])) or any(cuts[-1] <= j < i for j in named)
+            if verb is not None and verb > first and (verb_seen or (subject and said)):
+                cuts.append(i)
+                verb_seen = False
+            i = first - 1
+        if word in VERBS:
+            verb_seen = True
+        i += 1
+    cuts.append(end)
+    return tuple((a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b)
+
+
+def find_cues(words: Words, clause: tuple[int, int], *, skip: int = 0) -> list[Cue]:
+    """Return the cues of one clause with their reach, in order of position.
+
+    Args:
+        words: The text.
+        clause: Range of tokens.
+        skip: Tokens before this one are no cue: the "No" that answers a question.
+    """
+    first, last = clause
+    found: list[Cue] = []
+    i = max(first, skip)
+    while i < last:
+        cue = _cue_at(words, i, clause)
+        if cue is None:
+            i += 1
+        else:
+            found.append(cue)
+            i = cue.end
+    return _stop_at_next_denial(words, found)
+
+
+def denies_size_only(words: Words, cue: Cue) -> bool:
+    """Tell whether a denial speaks of a size, not of the thing: "no large effusion" leaves room for a small one."""
+    return (
+        words.lower[cue.end - 1] in {"no", "without", "of"} and cue.end < len(words) and words.lower[cue.end] in _SIZES
+    )
+
+
+def _cue_at(words: Words, i: int, clause: tuple[int, int]) -> Cue | None:
+    first, last = clause
+    for length in range(min(_LONGEST, last - i), 0, -1):
+        key = words.lower[i : i + length]
+        after, before = _AFTER_CUES.get(key), _BEFORE_CUES.get(key)
+        if after and i > first and not (before and _names_follow(words, i + length, last)):
+            return Cue(i, i + length, after, first, i)
+        if before:
+            return _reach(words, Cue(i, i + length, before, i + length, last), clause)
+    if words.lower[i] in _EITHER_SIDE:
+        return Cue(i, i + 1, "uncertain", max(first, i - 6), min(last, i + 6))
+    return None
+
+
+def _names_follow(words: Words, i: int, last: int) -> bool:
+    return i < last and words.lower[i] not in {",", ".", "and", "or", "in", "on", "at", "from"}
+
+
+def _reach(words: Words, cue: Cue, clause: tuple[int, int]) -> Cue:
+    """Return a cue with its reach to the right, or to the left where it denies the verb of a subject before it."""
+    first, last = clause
+    word = words.lower[cue.end - 1]
+    negates_verb = word in {"not", "cannot", "can't"} or word.endswith(("n't", "n’t"))
+    if negates_verb:
+        j = cue.end
+        while j < last and (
+            words.lower[j] in {"be", "been", "clearly", "definitely", "well"} or words.lower[j].endswith("ly")
+        ):
+            j += 1
+        if j < last and words.lower[j] in SEEN and cue.start > first:
+            if _on_a_prior(words, j + 1, last):
+                return Cue(cue.start, j + 1, "none", first, cue.start)
+            return Cue(_auxiliary(words, cue.start, first), j + 1, "denied", first, cue.start)
+    return Cue(cue.start, cue.end, cue.effect, cue.end, _end_of_reach(words, cue, last))
+
+
+def _on_a_prior(words: Words, i: int, last: int) -> bool:
+    """Tell whether "not seen" speaks of an older study, so that the finding is new: "not seen on prior exams"."""
+    return bool({"prior", "previous", "previously", "earlier"} & set(words.lower[i : min(i + 4, last)]))
+
+
+def _auxiliary(words: Words, i: int, first: int) -> int:
+    return i - 1 if i - 1 >= first and words.lower[i - 1] in VERBS else i
+
+
+def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
+    denies = cue.effect in {"denied", "resolved"}
+    for j in range(cue.end, last):
+        word, before = words.lower[j], words.lower[j - 1]
+        if word in _STOPS_SCOPE:
+            return j
+        if j == cue.end:
+            continue
+        if denies and before in {",", "and"} and word in {"a", "an", "the", "there", "multiple"}:
+            return j
+        if denies and before == "," and (word.endswith("ing") or word in {"consistent", "compatible", "with"}):
+            return j
+        if not denies and before == "," and word in {"a", "an", "the", "there", "with"}:
+            return j
+    return last
+
+
+def _stop_at_next_denial(words: Words, cues: list[Cue]) -> list[Cue]:
+    """Let a denial end where the next one begins, so that "neither A nor B" denies each once."""
+    stopped: list[Cue] = []
+    for k, cue in enumerate(cues):
+        later = [c for c in cues[k + 1 :] if c.effect == "denied" and c.start > cue.end and c.first >= c.end]
+        last = cue.last
+        if cue.effect in {"denied", "uncertain"} and cue.first >= cue.end and later:
+            last = min(last, later[0].start)
+        stopped.append(Cue(cue.start, cue.end, cue.effect, cue.first, last))
+    return stopped
+
+
+def _next_verb(words: Words, start: int, end: int) -> int | None:
+    """Return the first finite verb before the next coordinator, or None."""
+    for i in range(start, end):
+        word = words.lower[i]
+        if word in VERBS:
+            return i
+        if word in _COORDINATORS or word in _HARD or word in _NEW_CLAUSE or word in {"that", "."}:
+            return None
+    return None

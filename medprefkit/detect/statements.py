@@ -1,0 +1,232 @@
+"""From mentions to claims, one sentence at a time: phrase, polarity, attributes, anatomy, lists and glosses."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medprefkit.detect.attributes import Mark
+from medprefkit.detect.drafts import Draft
+from medprefkit.detect.glosses import find_glosses
+from medprefkit.detect.phrases import phrase_of, predicate_of
+from medprefkit.detect.places import attach_places
+from medprefkit.detect.predicates import find_predicates
+from medprefkit.detect.scopes import Cue, cut_clauses, denies_size_only, find_cues
+from medprefkit.detect.tokens import Words
+from medprefkit.detect.vocabulary import Match, Mention
+from medprefkit.detect.words import DISPLAY_VERBS, SEEN
+from medprefkit.lexicon import lexicon
+
+_IN_LIST = frozenset({",", "and", "or", "nor", "/", "&", "as", "well", "along", "with"})
+_CLAIM_KINDS = frozenset({"finding", "normality", "device", "modality", "view_plane", "other"})
+
+
+def read_sentence(
+    words: Words,
+    sentence: tuple[int, int],
+    mentions: Sequence[Mention],
+    matches: Sequence[Match],
+    marks: dict[int, Mark],
+    *,
+    skip: int = 0,
+) -> list[Draft]:
+    """Return the statements of one sentence, in order of position; none for a sentence that names nothing known.
+
+    Args:
+        words: The text.
+        sentence: Range of its tokens.
+        mentions: What the whole text names.
+        matches: The whole text's predicates, not yet joined with their organs.
+        marks: Attributes by each of their tokens.
+        skip: Tokens before this one are the "yes" or "no" that answers the question.
+    """
+    first, last = sentence
+    named = [m for m in mentions if first <= m.start and m.end <= last]
+    drafts: list[Draft] = []
+    for clause in cut_clauses(words, first, last, named):
+        inside = [m for m in named if clause[0] <= m.start and m.end <= clause[1]]
+        said = find_predicates(words, clause, inside, [m for m in matches if clause[0] <= m.start < clause[1]])
+        claimed = sorted((*(m for m in inside if m.kind in _CLAIM_KINDS), *said), key=_place)
+        claimed = _without_repeats(words, claimed)
+        organs = [m for m in inside if m.kind == "organ"]
+        cues = find_cues(words, clause, skip=skip)
+        made = [_draft(words, sentence, clause, m, claimed, organs, marks) for m in claimed]
+        for mention, draft in zip(claimed, made, strict=True):
+            _apply_cues(words, draft, cues, contrary=mention.contrary)
+        attach_places(words, clause, made, organs, marks)
+        drafts += made
+        drafts += _organs_shown(words, sentence, clause, organs, made, marks, cues)
+    _number_lists(words, drafts)
+    for start, end in find_glosses(words, sentence, list(named)):
+        for draft in drafts:
+            if start <= draft.start and draft.end <= end:
+                draft.role = "definition"
+    return drafts
+
+
+def _without_repeats(words: Words, claimed: Sequence[Mention]) -> list[Mention]:
+    """Leave out the abbreviation behind its long form: "anteroposterior (AP)" is one name."""
+    kept: list[Mention] = []
+    for mention in claimed:
+        last = kept[-1] if kept else None
+        bracketed = (
+            last is not None
+            and words.lower[last.end : mention.start] == ("(",)
+            and words.lower[mention.end : mention.end + 1] == (")",)
+        )
+        if last is not None and bracketed and last.concept == mention.concept:
+            kept[-1] = replace(last, reach=mention.end + 1)
+        else:
+            kept.append(mention)
+    return kept
+
+
+def _draft(
+    words: Words,
+    sentence: tuple[int, int],
+    clause: tuple[int, int],
+    mention: Mention,
+    claimed: Sequence[Mention],
+    organs: Sequence[Mention],
+    marks: dict[int, Mark],
+) -> Draft:
+    before = [m.end for m in claimed if m.end <= mention.start]
+    after = [m.start for m in claimed if m.start >= mention.end]
+    bounds = max(before, default=clause[0]), min(after, default=clause[1])
+    of_organs = frozenset(i for o in organs for i in range(o.start, o.end))
+    if mention.predicate and not mention.attributive:
+        phrase = predicate_of(words, mention.start, bounds, marks), mention.end
+    else:
+        end = max(mention.end, mention.reach)
+        phrase = phrase_of(words, mention.start, end, (bounds[0], max(bounds[1], end)), marks, of_organs)
+    draft = Draft(
+        mention.start, mention.end, mention.concept, mention.kind, sentence, clause, phrase,
+        predicate=mention.predicate and not mention.attributive,
+    )  # fmt: skip
+    draft.anatomy += mention.organs
+    if mention.kind == "normality" and not mention.organs:
+        draft.anatomy += lexicon().concepts[mention.concept].structures
+    draft.anatomy += [
+        o.concept for o in organs if phrase[0] <= o.start and o.end <= phrase[1] and not mention.predicate
+    ]
+    draft.marks += _marks_inside(mention, phrase, marks)
+    return draft
+
+
+def _marks_inside(mention: Mention, phrase: tuple[int, int], marks: dict[int, Mark]) -> list[Mark]:
+    found: list[Mark] = []
+    for i in range(*phrase):
+        mark = marks.get(i)
+        if mark is None or mark.start != i or mark.end > phrase[1]:
+            continue
+        in_name = mention.start <= mark.start and mark.end <= mention.end and not mention.predicate
+        if not in_name or mark.kind in {"laterality", "location"}:
+            found.append(mark)
+    return found
+
+
+def _apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: bool) -> None:
+    """Set polarity, certainty, experiencer and time by the cues that reach the claim."""
+    reached = [cue for cue in cues if cue.first <= draft.start and draft.end <= cue.last]
+    denials = [cue for cue in reached if cue.effect in {"denied", "resolved"}]
+    if any(cue.effect == "none" for cue in reached) and not any(cue.effect == "denied" for cue in reached):
+        denials = []
+    denied = len(denials) == 1 or (len(denials) > 1 and not _double(denials))
+    for cue in reached:
+        if cue.effect == "uncertain" and not denied:
+            draft.certainty, draft.cue = "uncertain", (cue.start, cue.end)
+        elif cue.effect == "hypothetical" and not denied:
+            draft.certainty, draft.cue = "hypothetical", (cue.start, cue.end)
+        elif cue.effect == "history":
+            draft.current = False
+        elif cue.effect == "family":
+            draft.experiencer = "other"
+        elif cue.effect == "resolved":
+            draft.current = False
+    if denied:
+        cue = denials[-1]
+        draft.cue = (cue.start, cue.end)
+        if denies_size_only(words, cue) and draft.phrase[0] <= cue.end <= draft.start:
+            draft.certainty = "uncertain"
+    if denied != contrary:
+        draft.polarity = "denied"
+    if contrary and not denied:
+        draft.cue = (draft.start, draft.end)
+    if contrary and denied:
+        draft.phrase = min(draft.phrase[0], _start_of(words, denials[-1], draft)), draft.phrase[1]
+        draft.cue = None
+    elif denied and draft.cue and draft.cue[1] == draft.phrase[0] and words.lower[draft.cue[0]] in {"no", "not"}:
+        draft.phrase = draft.cue[0], draft.phrase[1]
+
+
+def _start_of(words: Words, cue: Cue, draft: Draft) -> int:
+    return cue.start if cue.end == draft.phrase[0] else draft.phrase[0]
+
+
+def _double(denials: Sequence[Cue]) -> bool:
+    """Tell whether two denials stand together and cancel: "not without"."""
+    return len(denials) == 2 and denials[1].start - denials[0].end <= 1 and denials[0].effect == denials[1].effect
+
+
+def _organs_shown(
+    words: Words,
+    sentence: tuple[int, int],
+    clause: tuple[int, int],
+    organs: Sequence[Mention],
+    made: Sequence[Draft],
+    marks: dict[int, Mark],
+    cues: Sequence[Cue],
+) -> list[Draft]:
+    """Return claims that organs are in the picture: "the image shows the liver", "the spleen is visible"."""
+    used = {i for d in made for i in range(d.phrase[0], d.phrase[1])}
+    used |= {m.start for d in made for m in d.marks}
+    shown = [i for i in range(*clause) if words.lower[i] in DISPLAY_VERBS]
+    seen = any(words.lower[i] in SEEN - {"there"} for i in range(*clause))
+    found: list[Draft] = []
+    for organ in organs:
+        alone = used.isdisjoint(range(organ.start, organ.end)) and not _is_place(words, organ, clause[0])
+        if not alone or not (any(i < organ.start for i in shown) or (seen and not made)):
+            continue
+        bounds = clause[0], clause[1]
+        own = frozenset(range(organ.start, organ.end))
+        phrase = phrase_of(words, organ.start, organ.end, bounds, marks, own)
+        draft = Draft(organ.start, organ.end, organ.concept, "organ", sentence, clause, (phrase[0], organ.end))
+        draft.marks += _marks_inside(organ, draft.phrase, marks)
+        _apply_cues(words, draft, cues, contrary=False)
+        found.append(draft)
+    return found
+
+
+def _is_place(words: Words, organ: Mention, first: int) -> bool:
+    """Tell whether an organ only says where: "in the lung", "of the chest"."""
+    before = words.lower[max(first, organ.start - 4) : organ.start]
+    return bool(
+        {"in", "of", "at", "on", "within", "near", "from", "to", "into", "around", "between", "through"} & set(before)
+    )
+
+
+def _number_lists(words: Words, drafts: list[Draft]) -> None:
+    """Give claims of one coordinated list ("A, B or C") the same number."""
+    ordered = sorted(drafts, key=_phrase_place)
+    number = 0
+    for left, right in zip(ordered, ordered[1:], strict=False):
+        if left.kind not in {"finding", "device", "normality", "organ"} or right.kind not in {
+            "finding",
+            "device",
+            "normality",
+            "organ",
+        }:
+            continue
+        gap = words.lower[left.phrase[1] : right.phrase[0]]
+        same = left.phrase == right.phrase
+        if same or (gap and len(gap) <= 4 and set(gap) <= _IN_LIST and left.predicate == right.predicate):
+            if left.list_id is None:
+                left.list_id = number
+                number += 1
+            right.list_id = left.list_id
+
+
+def _place(mention: Mention) -> tuple[int, int, str]:
+    return mention.start, mention.end, mention.concept
+
+
+def _phrase_place(draft: Draft) -> tuple[int, int, int, str]:
+    return *draft.phrase, draft.start, draft.concept
