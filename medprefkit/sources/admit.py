@@ -56,9 +56,9 @@ def drafts_of(table: Table, name: str, make: Callable[[Row], Draft | Dropped]) -
             try:
                 outcome = make(row)
             except InvalidValueError as error:
-                outcome = dropped(f"{name}-{row.number}", "row_invalid", f"{row.where}: {error}")
+                outcome = dropped(f"{name}-row-{row.number}", "row_invalid", f"{row.where}: {error}")
         else:
-            outcome = dropped(f"{name}-{row.number}", "row_invalid", f"{row.where}: {row.problem}")
+            outcome = dropped(f"{name}-row-{row.number}", "row_invalid", f"{row.where}: {row.problem}")
         yield outcome
 
 
@@ -187,7 +187,7 @@ class _Gate:
                 return fault
         for mask in draft.lesion_masks:
             try:
-                resolve(self._root, mask.path)
+                resolve(self._root, mask.path, kind="mask")
             except ImageError as error:
                 if error.reason == "image_outside_root":  # any other fault is `corrupt`'s to report
                     return "image_outside_root", str(error)

@@ -29,8 +29,8 @@ def read_mmedpo(
 
     Every text of the format starts with one space, the joint of its prompt and answer: that one is removed, and no
     other character of an answer. The `<image>` token is removed from the prompt. Ids repeat in files of this format:
-    another pair under a known id gets the id with `.2`, `.3` ...; a pair that is there already is dropped, and so is one
-    whose chosen text holds its maker's notes. Notes in an answer stay: they are the model's words, and an error to find.
+    another pair under a known id gets the id with `.2`, `.3` ...; a pair that is there already is dropped. So is a pair
+    whose chosen text holds its maker's notes; notes in an answer stay, as the model's words and an error to find.
 
     Args:
         root: The data root.
