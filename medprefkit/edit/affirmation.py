@@ -45,6 +45,8 @@ _NORMAL_PREDICATE = re.compile(
     r"unremarkable|within\s+normal\s+limits|intact|healthy|sharp)$",
     re.I,
 )
+_LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
+"""After these a word that says what something is needs no article."""
 _MOST_WORDS = 9
 _SHOW = {"singular": "shows", "plural": "show"}
 
@@ -169,14 +171,15 @@ def _affirm_verb(
     if flip is None:
         return Refusal(ids, f"the words that deny {first.span.text!r} are not known")
     gap = text[flip.end : left_end]
-    if flip.end <= left_end and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:any\s+)?", gap) is None:
+    if flip.end <= left_end and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:(?:any|an?)\s+)?", gap) is None:
         return Refusal(ids, f"other words stand between the denial and {first.span.text!r}")
     if flip.end > left_end:
         return change(flip.start, flip.end, flip.replacement, ids)
     end = first.phrase.end_char
     item = _item(text, first)
     of = re.sub(r"\bany\s+", "", gap) if re.search(r"\bof\s", gap) else " "
-    body = f"{of}{item if of.strip() else with_article(item)}"
+    bare = bool(of.strip()) or _LINKS.match(flip.replacement) is not None
+    body = f"{of}{item if bare else with_article(item)}"
     if text[flip.end : end] == body:
         return change(flip.start, flip.end, flip.replacement, ids)
     return change(flip.start, end, f"{flip.replacement}{body}", ids)
