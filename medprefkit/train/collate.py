@@ -1,0 +1,175 @@
+"""Rows become tensors: three sequences a row (chosen, rejected, chosen on the corrupted image), padded on the right.
+
+Images are processed here, on the fly, since pixel values of a dataset fit nowhere. Nothing is ever truncated: a cut
+through image placeholders would leave a model with fewer placeholders than image features.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from medprefkit.errors import ImageError, TrainError
+from medprefkit.images import image_of
+from medprefkit.train.tokens import AnswerEncoding, Row, RowEncoder, RowEncoding, RowRefusedError
+
+PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+"""Processor outputs with one number a token; everything else belongs to images."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """One prompt with its images, through the processor."""
+
+    input_ids: Tensor
+    """(L,)"""
+    extra: dict[str, Tensor]
+    """(L,) each: token types."""
+    visual: dict[str, Tensor]
+
+
+class PreferenceCollator:
+    """Makes a batch of rows.
+
+    Of B rows, C of which have a corrupted image, S = 2 B + C sequences: chosen, rejected, then chosen on the corrupted
+    image. T is the longest answer. Returns a dictionary:
+
+    - `groups`: forward passes to make: with images and without apart, since most models take all or none. Each holds
+      `sequences` (n,), the rows of S it covers, and `inputs`, what the model is called with.
+    - `labels`, `label_mask` (S, T): response tokens; `starts` (S,): position of the first one in its sequence.
+    - `phrase_ids`, `phrase_weights`, `lesion_linked` (2 B, T): of chosen, then rejected; 0 on padding.
+    - `corrupted_rows` (C,): the row of each corrupted sequence. `row_weights` (B,).
+    """
+
+    def __init__(self, processor: Any, *, needs_spans: bool = True, corrupted: bool = True) -> None:
+        """Take a processor with a chat template.
+
+        Args:
+            processor: Of the model to be trained.
+            needs_spans: Whether a row without a span is refused.
+            corrupted: Whether to score the chosen answer on the corrupted image too.
+
+        Raises:
+            TrainError: As `RowEncoder`; or if there is no token to pad with.
+        """
+        self.encoder = RowEncoder(processor)
+        self.processor = processor
+        self.needs_spans = needs_spans
+        self.corrupted = corrupted
+        tokenizer = self.encoder.tokenizer
+        pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        if pad_id is None:
+            raise TrainError(f"{type(tokenizer).__name__} has neither a padding nor an end token")
+        self.pad_id: int = pad_id
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Collate.
+
+        Raises:
+            TrainError: If a row cannot train (such rows are to be left out before), or its images cannot be used.
+        """
+        prompts: list[_Prompt] = []
+        corrupted: list[tuple[int, _Prompt]] = []
+        encodings: list[RowEncoding] = []
+        for index, row in enumerate(rows):
+            try:
+                encoding = self.encoder.encode(row, needs_spans=self.needs_spans)
+            except RowRefusedError as refused:
+                raise TrainError(f"row {row['id']!r} cannot train: {refused}") from refused
+            encodings.append(encoding)
+            prompts.append(self._read(row, "images", encoding.prompt_text))
+            if self.corrupted and row["corrupted_images"]:
+                bad = self._read(row, "corrupted_images", encoding.prompt_text)
+                if not torch.equal(bad.input_ids, prompts[-1].input_ids):
+                    raise TrainError(f"row {row['id']!r}: its corrupted images have another size or number")
+                corrupted.append((index, bad))
+        chosen = [encoding.chosen for encoding in encodings]
+        rejected = [encoding.rejected for encoding in encodings]
+        answers = [*chosen, *rejected, *(chosen[index] for index, _ in corrupted)]
+        sources = [*prompts, *prompts, *(prompt for _, prompt in corrupted)]
+        both = [*chosen, *rejected]
+        return {
+            "groups": self._group(sources, answers),
+            "labels": _pad([answer.input_ids for answer in answers], torch.long),
+            "label_mask": _pad([[True] * len(answer.input_ids) for answer in answers], torch.bool),
+            "starts": torch.tensor([len(prompt.input_ids) for prompt in sources]),
+            "phrase_ids": _pad([answer.phrase_ids for answer in both], torch.long),
+            "phrase_weights": _pad([answer.phrase_weights for answer in both], torch.float32),
+            "lesion_linked": _pad([answer.lesion_linked for answer in both], torch.bool),
+            "corrupted_rows": torch.tensor([index for index, _ in corrupted], dtype=torch.long),
+            "row_weights": torch.tensor([row["weight"] for row in rows], dtype=torch.float32),
+        }
+
+    def _read(self, row: Row, column: str, prompt_text: str) -> _Prompt:
+        images = [_open(image, row["id"], column) for image in row[column] or []]
+        # Nested: one list of images for the one prompt. Special tokens are in the text already.
+        outputs = self.processor(
+            text=[prompt_text], images=[images] if images else None, return_tensors="pt", add_special_tokens=False
+        )
+        if "cross_attention_mask" in outputs:
+            raise TrainError(f"{type(self.processor).__name__}: models that cross-attend to images are not supported")
+        return _Prompt(
+            input_ids=outputs["input_ids"][0],
+            extra={name: outputs[name][0] for name in PER_TOKEN[2:] if name in outputs},
+            visual={name: value for name, value in outputs.items() if name not in PER_TOKEN},
+        )
+
+    def _group(self, prompts: Sequence[_Prompt], answers: Sequence[AnswerEncoding]) -> list[dict[str, Any]]:
+        groups = []
+        for with_images in (True, False):
+            members = [index for index, prompt in enumerate(prompts) if bool(prompt.visual) is with_images]
+            if members:
+                inputs = self._inputs([prompts[index] for index in members], [answers[index] for index in members])
+                groups.append({"sequences": torch.tensor(members), "inputs": inputs})
+        return groups
+
+    def _inputs(self, prompts: Sequence[_Prompt], answers: Sequence[AnswerEncoding]) -> dict[str, Tensor]:
+        """Join each prompt with its answer, pad on the right, and stack what belongs to images."""
+        sequences = [
+            torch.cat([prompt.input_ids, torch.tensor(answer.input_ids)])
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        length = max(len(sequence) for sequence in sequences)
+        inputs = {
+            "input_ids": torch.stack([_right_pad(sequence, length, self.pad_id) for sequence in sequences]),
+            "attention_mask": torch.stack([_right_pad(torch.ones_like(each), length, 0) for each in sequences]),
+        }
+        for name in prompts[0].extra:  # an answer is text: type 0
+            inputs[name] = torch.stack([_right_pad(prompt.extra[name], length, 0) for prompt in prompts])
+        for name in prompts[0].visual:
+            inputs[name] = _stack_visual([prompt.visual[name] for prompt in prompts])
+        return inputs
+
+
+def _open(image: Any, row_id: str, column: str) -> Image.Image:
+    """Return the image as RGB; takes what `datasets` gives (a picture), or its undecoded {"bytes", "path"}."""
+    try:
+        if isinstance(image, Mapping):
+            image = Image.open(BytesIO(image["bytes"]) if image["bytes"] else image["path"])
+        return Image.fromarray(image_of(image))
+    except (OSError, Image.DecompressionBombError, ImageError) as error:
+        raise TrainError(f"row {row_id!r}: {column} cannot be read: {error}") from error
+
+
+def _stack_visual(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate along the first axis; tiles or pixels that one sequence has fewer of are padded with zeros."""
+    sizes = [max(axis) for axis in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        missing = [size - have for size, have in zip(sizes, part.shape[1:], strict=True)]
+        padded.append(F.pad(part, [n for size in reversed(missing) for n in (0, size)]))
+    return torch.cat(padded)
+
+
+def _pad(rows: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:
+    length = max(len(row) for row in rows)
+    return torch.stack([_right_pad(torch.tensor(row, dtype=dtype), length, 0) for row in rows])
+
+
+def _right_pad(values: Tensor, length: int, fill: int) -> Tensor:
+    return F.pad(values, (0, length - len(values)), value=fill)

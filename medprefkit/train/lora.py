@@ -1,0 +1,114 @@
+"""Loading a base model and its processor, and putting one LoRA adapter on its language model."""
+
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
+
+from medprefkit.errors import TrainError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' bars and notices off the terminal; its errors still raise."""
+    verbosity = transformers_logging.get_verbosity()
+    had_bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers'
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers'
+    try:
+        with warnings.catch_warnings():
+            # peft still asks by the old name.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if had_bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers'
+
+
+def load_processor(model: str) -> Any:
+    """Load the processor of a model folder or Hub name; code from the Hub is never run.
+
+    Raises:
+        TrainError: If there is none, or it needs a package that is not installed.
+    """
+    if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+        raise TrainError(f"there is no model folder {model}")
+    try:
+        with quiet():
+            return AutoProcessor.from_pretrained(model)  # type: ignore[no-untyped-call]  # transformers'
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainError(_reason(model, "processor", error)) from error
+
+
+def load_base_model(model: str, *, precision: Precision) -> Any:
+    """Load an image-text-to-text model in a precision; code from the Hub is never run.
+
+    Raises:
+        TrainError: If there is none, or it is no vision-language model.
+    """
+    try:
+        with quiet():
+            return AutoModelForImageTextToText.from_pretrained(model, dtype=DTYPES[precision])
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        raise TrainError(_reason(model, "weights", error)) from error
+
+
+def add_lora(model: Any, *, r: int, alpha: int) -> PeftModel:
+    """Put a LoRA adapter on every linear layer of the language model, and switch dropout off everywhere.
+
+    The vision tower and the output head stay as they are. Without dropout, policy and reference are the same function
+    until the first step, so that margins and KLs start at exactly 0.
+
+    Raises:
+        TrainError: If the language model has no linear layers to adapt.
+    """
+    decoder = model.get_decoder()
+    head = model.get_output_embeddings()
+    prefix = next(name for name, module in model.named_modules() if module is decoder)
+    leaves = sorted(
+        {
+            name.rsplit(".", 1)[-1]
+            for name, module in decoder.named_modules()
+            if isinstance(module, nn.Linear) and module is not head
+        }
+    )
+    if not leaves:
+        raise TrainError(f"{type(model).__name__} has no linear layers in its language model to adapt")
+    _drop_dropout(model)
+    target = rf"{re.escape(prefix)}\.(.*\.)?({'|'.join(map(re.escape, leaves))})"
+    config = LoraConfig(r=r, lora_alpha=alpha, target_modules=target, task_type="CAUSAL_LM")
+    with quiet():
+        adapted = get_peft_model(model, config)
+    if not isinstance(adapted, PeftModel):
+        raise TrainError(f"{type(model).__name__} cannot take a LoRA adapter")
+    return adapted
+
+
+def _drop_dropout(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name in ("dropout", "attention_dropout"):  # functional dropout, by transformers' naming
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
+def _reason(model: str, what: str, error: Exception) -> str:
+    message = str(error)
+    if "torchvision" in message.lower():
+        return f"the {what} of {model} need torchvision: pip install torchvision"
+    first = next((line.strip() for line in message.splitlines() if line.strip()), type(error).__name__)
+    return f"cannot load the {what} of {model!r}: {first}"

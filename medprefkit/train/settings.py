@@ -1,0 +1,102 @@
+"""What the objective's letters are set to: every choice that the method leaves open, by name."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from medprefkit.errors import TrainError
+
+Side = Literal["chosen", "rejected", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSettings:
+    """The settings of the one objective; the defaults are the method's own (`medpref`).
+
+    Attributes:
+        beta: Temperature of the ranking term, > 0.
+        rank_form: `sequence` contrasts whole answers; `phrases` contrasts each phrase with the one it replaced and
+            averages over the row's phrases.
+        rank_reference: Rank log-ratios to the reference (true) or the policy's log-probabilities alone (false).
+        edited_weight: Ranking weight of a token inside an edit.
+        unedited_weight: Ranking weight of a token outside every edit.
+        edit_weights: `spans` multiplies `edited_weight` by the weight of the token's span (severity); `equal` does not.
+        rank_normalise: `sum`, or `weight_total`: each answer's weighted sum is divided by the sum of its weights.
+        sequence_kl_weight: The forward KL summed over each answer, inside the sigmoid, times this.
+        sequence_kl_stop: The answer whose KL inside the sigmoid sends no gradient.
+        alpha_forward: Weight of KL(ref || policy) per token. Under `mean` the equivalent for a `sum` is this over the
+            number of tokens: 0.25 at 50 tokens is 0.005.
+        alpha_reverse: Weight of KL(policy || ref) per token.
+        forward_on: Where the forward KL is taken; `both` adds the two answers.
+        reverse_on: Where the reverse KL is taken.
+        kl_edited_weight: KL weight of a token inside an edit, in [0, 1], so that the edit may move; 1 outside.
+        kl_reduction: `mean` over the answer's tokens, or `sum`.
+        grounding_weight: Weight (lambda) of the clean-against-corrupted term.
+        grounding_beta: Temperature of that term, > 0.
+        ground_tokens: The chosen tokens it is taken over.
+        ground_reference: Contrast log-ratios to the reference (true) or log-probabilities (false).
+        ground_form: `log_sigmoid`, or `hinge`: max(0, ground_margin - x).
+        ground_margin: Margin of the hinge, in units of x.
+        anchor_weight: Weight (gamma) of the term that keeps the chosen answer likely.
+        anchor_delta: What beta times the chosen log-ratio is compared with.
+    """
+
+    beta: float = 0.1
+    rank_form: Literal["sequence", "phrases"] = "sequence"
+    rank_reference: bool = True
+    edited_weight: float = 1.0
+    unedited_weight: float = 0.0
+    edit_weights: Literal["spans", "equal"] = "spans"
+    rank_normalise: Literal["sum", "weight_total"] = "sum"
+    sequence_kl_weight: float = 0.0
+    sequence_kl_stop: Literal["none", "chosen"] = "none"
+    alpha_forward: float = 0.25
+    alpha_reverse: float = 0.25
+    forward_on: Side = "chosen"
+    reverse_on: Side = "chosen"
+    kl_edited_weight: float = 0.1
+    kl_reduction: Literal["mean", "sum"] = "mean"
+    grounding_weight: float = 1.0
+    grounding_beta: float = 0.1
+    ground_tokens: Literal["edited", "lesion_linked", "all"] = "lesion_linked"
+    ground_reference: bool = True
+    ground_form: Literal["log_sigmoid", "hinge"] = "log_sigmoid"
+    ground_margin: float = 1.0
+    anchor_weight: float = 0.0
+    anchor_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a value that has no meaning.
+
+        Raises:
+            TrainError: Names the setting, its value and what it may be.
+        """
+        for name in ("beta", "grounding_beta"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise TrainError(f"{name} must be finite and above 0, got {getattr(self, name)}")
+        for name in (
+            "edited_weight", "unedited_weight", "sequence_kl_weight", "alpha_forward", "alpha_reverse",
+            "grounding_weight", "ground_margin", "anchor_weight",
+        ):  # fmt: skip
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise TrainError(f"{name} must be finite and at least 0, got {getattr(self, name)}")
+        if not math.isfinite(self.anchor_delta):
+            raise TrainError(f"anchor_delta must be finite, got {self.anchor_delta}")
+        if not 0.0 <= self.kl_edited_weight <= 1.0:
+            raise TrainError(f"kl_edited_weight must be in [0, 1], got {self.kl_edited_weight}")
+        if self.edited_weight == 0 and self.unedited_weight == 0:
+            raise TrainError("edited_weight and unedited_weight are both 0: nothing would rank")
+        if self.rank_form == "phrases" and (self.unedited_weight > 0 or self.rank_normalise != "sum"):
+            raise TrainError(
+                "rank_form 'phrases' ranks edits only: it needs unedited_weight 0 and rank_normalise 'sum'"
+            )
+
+    @property
+    def needs_spans(self) -> bool:
+        """Whether a row without a single edit span has nothing to rank."""
+        return self.unedited_weight == 0
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether anything holds the policy: a KL term, inside or outside the sigmoid, or the anchor."""
+        return max(self.alpha_forward, self.alpha_reverse, self.sequence_kl_weight, self.anchor_weight) > 0
