@@ -4,26 +4,31 @@ All lengths are shares of the image's side, x to the right and y downwards; the 
 image. One tissue-thick torso attenuates 1.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-GRID_PX = 512
-"""Height and width of the drawing grid, twice the film's, so that edges are smooth when averaged."""
+from medprefkit.lab.shapes import (
+    GRID_PX,
+    Band,
+    Field,
+    Points,
+    blurred,
+    curve,
+    disc,
+    domed,
+    drawn_bands,
+    filled,
+    rounded,
+)
 
 Side = Literal["right", "left"]
 
 SIDES: tuple[Side, ...] = ("right", "left")
-
-Field = NDArray[np.float32]
-"""(GRID_PX, GRID_PX), one value a point of the drawing grid."""
-
-Points = NDArray[np.float64]
-"""(n, 2), x and y."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,7 @@ class Body:
         dome_step: How much lower the left dome stands.
         heart_share: Heart's width over the chest's, the cardiothoracic ratio.
         heart_left_share: Part of the heart's width that lies left of the midline.
-        fat: 0 thin to 1 stout: how thick the wall beside the ribs is.
+        fat: 0 thin to 1 stout: how much the soft tissue attenuates.
         breast: Density of breast shadows, 0 for none.
         stomach_gas: Size of the gas bubble under the left dome, 0 for none.
         rib_slope: Fall of a rib from spine to its front end.
@@ -136,7 +141,7 @@ def lung_outline(body: Body, side: Side) -> Points:
         (0.80 * wide, dome + 0.034), (0.60 * wide, dome + 0.003), (0.45 * wide, dome), (0.27 * wide, dome + 0.012),
         (0.12 * wide, dome + 0.045), (0.030, dome + 0.055), (0.028, dome - 0.1), (0.03, top + 0.30),
     ]  # fmt: skip
-    return np.array([(body.midline + sign(side) * dx, y) for dx, y in _rounded(points)])
+    return np.array([(body.midline + sign(side) * dx, y) for dx, y in rounded(points)])
 
 
 def dome_of(body: Body, side: Side) -> float:
@@ -153,32 +158,30 @@ def draw_heart(body: Body, heart_share: float) -> Field:
     points = [
         (-0.035, 0.355), (-0.058, 0.37 + 0.12 * tall), (-0.88 * right, floor - 0.60 * tall),
         (-right, floor - 0.36 * tall), (-0.93 * right, floor - 0.14 * tall), (-0.62 * right, floor),
-        (0.1 * left, floor + 0.03), (0.62 * left, floor + 0.045), (0.92 * left, floor + 0.012), (left, floor - 0.10 * tall),
-        (0.93 * left, floor - 0.26 * tall), (0.72 * left, floor - 0.47 * tall),
+        (0.1 * left, floor + 0.03), (0.62 * left, floor + 0.045), (0.92 * left, floor + 0.012),
+        (left, floor - 0.10 * tall), (0.93 * left, floor - 0.26 * tall), (0.72 * left, floor - 0.47 * tall),
         (0.064 + 0.16 * left, floor - 0.68 * tall), (0.068, floor - 0.86 * tall), (0.045, 0.36),
     ]  # fmt: skip
-    outline = np.array([(body.midline + dx, y) for dx, y in _rounded(points)])
-    return _domed(filled(outline, soft_px=1.6), reach=0.11)
+    outline = np.array([(body.midline + dx, y) for dx, y in rounded(points)])
+    return domed(filled(outline, soft_px=1.6), reach=0.11)
 
 
 def _torso(body: Body) -> Field:
-    wall = body.half_width + 0.035 + 0.045 * body.fat
     half = [
         (0.0, -0.3), (0.085, -0.03), (0.092, 0.02), (0.15, 0.052), (0.29, 0.076), (0.40, 0.105), (0.50, 0.165),
-        (0.62, 0.30), (0.68, 0.45), (wall + 0.13, 0.60), (wall + 0.085, 0.70), (wall + 0.062, 0.80),
-        (wall + 0.055, 0.92), (wall + 0.055, 1.3),
+        (0.62, 0.30), (0.68, 0.45), (0.65, 0.60), (0.62, 0.75), (0.61, 0.90), (0.61, 1.3),
     ]  # fmt: skip
     right = [(body.midline - dx, y) for dx, y in half]
     left = [(body.midline + dx, y) for dx, y in reversed(half)]
-    outline = np.array(_rounded(right + left))
-    depth = _domed(filled(outline, soft_px=1.5), reach=0.16)
+    outline = np.array(rounded(right + left))
+    depth = domed(filled(outline, soft_px=1.5), reach=0.16)
     rows = np.linspace(0, 1, GRID_PX, dtype=np.float32)[:, None]
     thickness = 0.72 + 0.22 * np.clip(rows / 0.85, 0, 1) + 0.06 * body.fat  # the upper chest is thinner
     return (depth * thickness).astype(np.float32)
 
 
 def _air(lung: Field) -> Field:
-    return np.asarray(0.62 * lung * (0.62 + 0.38 * _domed(lung, reach=0.075)), np.float32)
+    return np.asarray(0.62 * lung * (0.62 + 0.38 * domed(lung, reach=0.075)), np.float32)
 
 
 def _bones(body: Body, rng: np.random.Generator) -> Field:
@@ -190,7 +193,7 @@ def _bones(body: Body, rng: np.random.Generator) -> Field:
             fronts.append(front)
     clavicles = [_clavicle(body, side, rng) for side in SIDES]
     # each layer is drawn on its own and added: the bones of one layer do not cross
-    layers = _bands(backs) + _bands(fronts) + _bands(clavicles)
+    layers = drawn_bands(backs) + drawn_bands(fronts) + drawn_bands(clavicles)
     return np.asarray(layers + _shoulders(body) + _spine(body), np.float32)
 
 
@@ -198,7 +201,7 @@ _RIB_HALF_WIDTHS = (0.46, 0.68, 0.83, 0.92, 0.97, 1.0, 1.015, 1.02, 1.02, 1.0)
 """Of each rib's loop, in shares of the chest's half width: the first is short, they widen to the eighth."""
 
 
-def _rib(body: Body, side: Side, number: int, rng: np.random.Generator) -> tuple["_Band", "_Band"]:
+def _rib(body: Body, side: Side, number: int, rng: np.random.Generator) -> tuple[Band, Band]:
     """Return a rib's back and front: a tilted loop from the spine over the side to the breastbone."""
     half_width = _RIB_HALF_WIDTHS[number - 1] * body.half_width
     start_y = body.apex_y + 0.004 + (number - 1) * body.rib_step * (0.84 + 0.016 * number) + rng.normal(0, 0.002)
@@ -214,14 +217,14 @@ def _rib(body: Body, side: Side, number: int, rng: np.random.Generator) -> tuple
     dense = np.where(behind, 0.115 + 0.05 * np.sin(angle) ** 6, 0.105 * np.clip((end - angle) / 0.45, 0.05, 1))
     below = np.clip((dome_of(body, side) + 0.05 - y) / 0.08, 0.10, 1)  # little of a rib shows through the liver
     dense = dense * below * rng.uniform(0.9, 1.1)
-    return _Band(line[behind], dense[behind], wide_px), _Band(line[~behind], dense[~behind], 1.15 * wide_px)
+    return Band(line[behind], dense[behind], wide_px), Band(line[~behind], dense[~behind], 1.15 * wide_px)
 
 
-def _clavicle(body: Body, side: Side, rng: np.random.Generator) -> "_Band":
+def _clavicle(body: Body, side: Side, rng: np.random.Generator) -> Band:
     tilt = rng.normal(0, 0.007)
     points = [(0.026, 0.228), (0.070, 0.203), (0.13, 0.177), (0.20, 0.162), (0.28, 0.135 + tilt), (0.40, 0.102 + tilt)]
-    line = np.array([(body.midline + sign(side) * dx, y + 0.8 * (body.apex_y - 0.09)) for dx, y in _curve(points)])
-    return _Band(line, np.linspace(0.19, 0.13, len(line)), 0.0235 * GRID_PX)
+    line = np.array([(body.midline + sign(side) * dx, y + 0.8 * (body.apex_y - 0.09)) for dx, y in curve(points)])
+    return Band(line, np.linspace(0.19, 0.13, len(line)), 0.0235 * GRID_PX)
 
 
 def _shoulders(body: Body) -> Field:
@@ -233,23 +236,25 @@ def _shoulders(body: Body) -> Field:
     plates = np.zeros((GRID_PX, GRID_PX), np.float32)
     for side in SIDES:
         shift = body.half_width - 0.375
-        outline = np.array([(body.midline + sign(side) * (dx + shift), y) for dx, y in _rounded(blade)])
-        plates += filled(outline, soft_px=0.8) + 3.0 * _disc(body.midline + sign(side) * 0.485, 0.175, 0.052, soft_px=2)
+        outline = np.array([(body.midline + sign(side) * (dx + shift), y) for dx, y in rounded(blade)])
+        plates += filled(outline, soft_px=0.8) + 3.0 * disc(body.midline + sign(side) * 0.485, 0.175, 0.052, soft_px=2)
     edges = np.abs(cv2.Sobel(plates, cv2.CV_32F, 1, 0, ksize=3))
-    return np.asarray(0.05 * _blurred(plates, 2) + 0.04 * _blurred(edges, 2), np.float32)
+    return np.asarray(0.05 * blurred(plates, 2) + 0.04 * blurred(edges, 2), np.float32)
 
 
 def _spine(body: Body) -> Field:
     """Draw vertebral bodies, their discs, pedicles and spinous processes, in one column."""
-    height = np.linspace(0, 1, GRID_PX)[:, None]
-    across = (np.linspace(0, 1, GRID_PX)[None, :] - body.midline) / (0.030 + 0.010 * height)
+    height = np.linspace(0, 1, GRID_PX, dtype=np.float32)[:, None]
+    across = (np.linspace(0, 1, GRID_PX, dtype=np.float32)[None, :] - np.float32(body.midline)) / (
+        0.030 + 0.010 * height
+    )
     step = 0.058
     phase = (height / step) % 1.0
-    column = 1 / (1 + np.exp((np.abs(across) - 1) / 0.07))
-    disc = np.exp(-(((phase - 0.5) / 0.10) ** 2))
+    column = 1 / (1 + np.exp(np.minimum((np.abs(across) - 1) / 0.09, 30)))
+    gap = np.exp(-(((phase - 0.5) / 0.10) ** 2))
     pedicles = np.exp(-(((np.abs(across) - 0.62) / 0.16) ** 2) - ((phase - 0.12) / 0.10) ** 2)
     process = np.exp(-((across / 0.13) ** 2) - ((phase - 0.25) / 0.16) ** 2)
-    return np.asarray(column * (0.12 - 0.04 * disc) + 0.04 * pedicles + 0.04 * process, np.float32)
+    return np.asarray(column * (0.10 - 0.04 * gap) + 0.04 * pedicles + 0.04 * process, np.float32)
 
 
 def _mediastinum(body: Body) -> Field:
@@ -259,9 +264,9 @@ def _mediastinum(body: Body) -> Field:
         (mid - 0.04, 0.72), (mid + 0.05, 0.74), (mid + 0.060, 0.46), (mid + 0.060, 0.36), (mid + 0.052, 0.24),
         (mid + 0.048, 0.14), (mid + 0.062, 0.02),
     ]  # fmt: skip
-    middle = filled(np.array(_rounded(column)), soft_px=2)
-    arch = _disc(mid + 0.042, 0.292, 0.043, soft_px=1.5)  # aortic knob
-    trunk = _disc(mid + 0.045, 0.375, 0.040, soft_px=2.5)  # pulmonary trunk
+    middle = filled(np.array(rounded(column)), soft_px=2)
+    arch = disc(mid + 0.042, 0.292, 0.043, soft_px=1.5)  # aortic knob
+    trunk = disc(mid + 0.045, 0.375, 0.040, soft_px=2.5)  # pulmonary trunk
     return np.asarray(np.maximum.reduce([0.92 * middle, 0.95 * arch, 0.9 * trunk]), np.float32)
 
 
@@ -269,11 +274,11 @@ def _airways(body: Body) -> Field:
     mid = body.midline - 0.004  # the arch pushes the trachea a little to the right
     carina = 0.345
     tubes = [
-        _Band(np.array([(mid, -0.02), (mid - 0.001, 0.15), (mid - 0.005, carina)]), np.full(3, 1.0), 0.040 * GRID_PX),
-        _Band(np.array([(mid - 0.004, carina), (mid - 0.055, carina + 0.072)]), np.full(2, 0.7), 0.028 * GRID_PX),
-        _Band(np.array([(mid - 0.004, carina), (mid + 0.080, carina + 0.072)]), np.full(2, 0.6), 0.025 * GRID_PX),
+        Band(np.array([(mid, -0.02), (mid - 0.001, 0.15), (mid - 0.005, carina)]), np.full(3, 1.0), 0.040 * GRID_PX),
+        Band(np.array([(mid - 0.004, carina), (mid - 0.055, carina + 0.072)]), np.full(2, 0.7), 0.028 * GRID_PX),
+        Band(np.array([(mid - 0.004, carina), (mid + 0.080, carina + 0.072)]), np.full(2, 0.6), 0.025 * GRID_PX),
     ]
-    return 0.30 * _blurred(_bands(tubes, rim=0.0), 2.5)
+    return 0.30 * blurred(drawn_bands(tubes, rim=0.0), 2.5)
 
 
 def _vessels(body: Body, lungs: dict[Side, Field], rng: np.random.Generator) -> Field:
@@ -281,18 +286,23 @@ def _vessels(body: Body, lungs: dict[Side, Field], rng: np.random.Generator) -> 
     canvas = np.zeros((GRID_PX, GRID_PX), np.uint8)
     segments = [segment for side in SIDES for segment in _branches(body, side, rng)]
     for segment in sorted(segments, key=_width):  # the widest last, so that it covers the joints
-        ends = np.round(np.array([segment.start, segment.end]) * GRID_PX * 8).astype(np.int32)
-        grey = int(np.clip(36 + 26 * segment.width_px, 0, 255))
-        start, end = (int(ends[0, 0]), int(ends[0, 1])), (int(ends[1, 0]), int(ends[1, 1]))
-        cv2.line(canvas, start, end, (grey,), max(1, round(segment.width_px)), cv2.LINE_AA, 3)
-    tree = _blurred(canvas.astype(np.float32) / 255, 1.1)
+        grey = min(255, int(36 + 26 * segment.width_px))
+        cv2.line(
+            canvas, _fixed(segment.start), _fixed(segment.end), (grey,), max(1, round(segment.width_px)), cv2.LINE_AA, 3
+        )
+    tree = blurred(canvas.astype(np.float32) / 255, 1.1)
+    hila = np.zeros((GRID_PX, GRID_PX), np.float32)
+    for side in SIDES:
+        for dx, dy, radius in ((0.0, 0.0, 0.030), (0.012, 0.035, 0.026), (0.018, 0.07, 0.018), (0.004, -0.03, 0.020)):
+            hila += disc(body.midline + sign(side) * (0.088 + dx), hilum_y(side) + dy, radius, soft_px=4)
     inside = np.maximum(lungs["right"], lungs["left"])
-    hila = sum(
-        _blurred(_disc(body.midline + sign(side) * (0.088 + dx), hilum_y(side) + dy, r, soft_px=4), 5)
-        for side in SIDES
-        for dx, dy, r in ((0.0, 0.0, 0.030), (0.012, 0.035, 0.026), (0.018, 0.07, 0.018), (0.004, -0.03, 0.020))
-    )
-    return np.asarray(body.vessel_share * (0.26 * tree * inside + 0.10 * np.minimum(hila, 1.2)), np.float32)
+    dense = 0.26 * tree * inside + 0.10 * np.minimum(blurred(hila, 5), 1.2)
+    return np.asarray(body.vessel_share * dense, np.float32)
+
+
+def _fixed(point: tuple[float, float]) -> tuple[int, int]:
+    """Return a point in eighths of a grid pixel, as OpenCV's lines take them."""
+    return round(point[0] * GRID_PX * 8), round(point[1] * GRID_PX * 8)
 
 
 def hilum_y(side: Side) -> float:
@@ -327,7 +337,7 @@ def _branch(
     while gone < length and width_px > 0.55:
         step = 0.022
         angle += bend + rng.normal(0, 0.07)
-        end = (start[0] + direction * step * np.cos(angle), start[1] + step * np.sin(angle))
+        end = (start[0] + direction * step * math.cos(angle), start[1] + step * math.sin(angle))
         yield _Segment(start, end, width_px)
         start, gone = end, gone + step
         width_px *= 0.89
@@ -341,9 +351,9 @@ def _other(body: Body) -> Field:
     other = np.zeros((GRID_PX, GRID_PX), np.float32)
     for side in SIDES:
         if body.breast:
-            x, y = body.midline + sign(side) * 0.52 * body.half_width, body.dome_y - 0.035
+            x, y = body.midline + sign(side) * 0.55 * body.half_width, body.dome_y - 0.045
             shape = np.array(
-                _rounded(
+                rounded(
                     [
                         (x - 0.15, y - 0.02),
                         (x - 0.1, y - 0.17),
@@ -353,78 +363,11 @@ def _other(body: Body) -> Field:
                     ]
                 )
             )
-            other += 0.15 * body.breast * _domed(filled(shape, soft_px=4), reach=0.13)
+            breast = filled(shape, soft_px=3)
+            other += body.breast * (0.06 * breast + 0.12 * domed(breast, reach=0.13))
     if body.stomach_gas:
         x, y = body.midline + 0.45 * body.half_width, dome_of(body, "left") + 0.062
         size = 0.5 + 0.5 * body.stomach_gas
         ellipse = [(x + 0.085 * size * np.cos(a), y + 0.036 * size * np.sin(a)) for a in np.linspace(0, 6.28, 14)[:-1]]
-        other -= 0.30 * _domed(filled(np.array(_rounded(ellipse)), soft_px=3), reach=0.04)
+        other -= 0.30 * domed(filled(np.array(rounded(ellipse)), soft_px=3), reach=0.04)
     return other
-
-
-def filled(outline: Points, *, soft_px: float) -> Field:
-    """Return 1 inside an outline and 0 outside, with an edge of this softness."""
-    canvas = np.zeros((GRID_PX, GRID_PX), np.uint8)
-    cv2.fillPoly(canvas, [np.round(outline * GRID_PX * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    return _blurred(canvas.astype(np.float32) / 255, soft_px)
-
-
-def _disc(x: float, y: float, radius: float, *, soft_px: float) -> Field:
-    rows = np.linspace(0, 1, GRID_PX, dtype=np.float32)[:, None] - np.float32(y)
-    columns = np.linspace(0, 1, GRID_PX, dtype=np.float32)[None, :] - np.float32(x)
-    distance_px = (np.sqrt(rows**2 + columns**2) - np.float32(radius)) * GRID_PX
-    return np.asarray(1 / (1 + np.exp(np.clip(distance_px / soft_px, -40, 40))), np.float32)
-
-
-class _Band(NamedTuple):
-    """A bone along a line, with its density at each point."""
-
-    line: Points
-    dense: NDArray[np.float64]
-    wide_px: float
-
-
-def _bands(bands: list[_Band], *, rim: float = 0.40) -> Field:
-    """Draw bones that do not cross, each denser at its rim (cortex) than in the middle by this share."""
-    scale = 250.0 / max(float(band.dense.max()) for band in bands)
-    outer, inner = np.zeros((GRID_PX, GRID_PX), np.uint8), np.zeros((GRID_PX, GRID_PX), np.uint8)
-    for band in bands:
-        points = np.round(band.line * GRID_PX * 8).astype(np.int32).tolist()
-        for start, end, value in zip(points[:-1], points[1:], band.dense[:-1].tolist(), strict=True):
-            grey = (int(scale * value),)
-            cv2.line(outer, start, end, grey, max(1, round(band.wide_px)), cv2.LINE_AA, 3)
-            if rim:
-                cv2.line(inner, start, end, grey, max(1, round(0.60 * band.wide_px)), cv2.LINE_AA, 3)
-    drawn = outer.astype(np.float32) - np.float32(rim) * inner.astype(np.float32)
-    return _blurred(drawn / np.float32(scale), 1.2)
-
-
-def _domed(shape: Field, *, reach: float) -> Field:
-    """Thicken a flat shape from its edge inwards, as a rounded body is seen: full `reach` inside its outline."""
-    distance = cv2.distanceTransform((shape > 0.5).astype(np.uint8), cv2.DIST_L2, 3) / GRID_PX
-    inward = np.clip(distance / reach, 0, 1)
-    return np.asarray(shape * np.sqrt(1 - (1 - inward) ** 2), np.float32)
-
-
-def _blurred(field: Field, sigma_px: float) -> Field:
-    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma_px), np.float32)
-
-
-def _rounded(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return a closed Catmull-Rom curve through the points."""
-    return _spline([points[-1], *points, points[0], points[1]])
-
-
-def _curve(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return an open Catmull-Rom curve through the points."""
-    return _spline([points[0], *points, points[-1]])
-
-
-def _spline(points: list[tuple[float, float]], per_piece: int = 8) -> list[tuple[float, float]]:
-    knots = np.array(points)
-    t = np.linspace(0, 1, per_piece, endpoint=False)[:, None]
-    pieces = [
-        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-        for a, b, c, d in zip(knots[:-3], knots[1:-2], knots[2:-1], knots[3:], strict=True)
-    ]
-    return [(float(x), float(y)) for x, y in np.concatenate(pieces)]

@@ -16,21 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medprefkit.lab.anatomy import (
-    GRID_PX,
     Body,
     Chest,
-    Field,
-    Points,
     Side,
     dome_of,
     draw_chest,
     draw_heart,
-    filled,
     hilum_y,
     lung_outline,
     sample_body,
     sign,
 )
+from medprefkit.lab.shapes import GRID_PX, Field, Points, filled
 from medprefkit.protocols import Mask
 
 SIZE_PX = 256
@@ -111,7 +108,9 @@ class _Darkroom:
         self._air = np.maximum(chest.air["right"], chest.air["left"]) * np.minimum(1, 1.2 * chest.torso)
         self._air = self._air * (1 - 1.5 * _texture(rng))
         self._heart = draw_heart(body, body.heart_share)
-        self._turn = cv2.getRotationMatrix2D((GRID_PX / 2, GRID_PX / 2), rng.normal(0, 1.1), rng.uniform(0.97, 1.03))
+        centre = (GRID_PX / 2, GRID_PX / 2)
+        turn = cv2.getRotationMatrix2D(centre, rng.normal(0, 1.3), rng.uniform(0.94, 1.05))
+        self._turn = turn + np.array([[0, 0, 1], [0, 0, 1]]) * rng.normal(0, 0.012 * GRID_PX, (2, 1))
         self._gain, self._curve = rng.uniform(0.70, 0.88), rng.uniform(1.3, 1.65)
         self._grain = _grain(rng, rng.uniform(1.5, 3.2))
         self._marker = _marker("left" if rng.random() < 0.6 else "right")
