@@ -1,0 +1,56 @@
+"""The matched control: the same corruption, of the same area and shape, on healthy tissue of the same image.
+
+Without it a model could learn that any damage lowers an answer's likelihood; with it only the lesion's absence can.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from medprefkit.corrupt.placement import moved, places_like, scene_of, without
+from medprefkit.corrupt.region import grow, margin_for, parts_of
+from medprefkit.corrupt.tissue import healthy_of
+from medprefkit.errors import ImageError
+from medprefkit.protocols import Corruption, Image, Mask
+
+
+class Control(NamedTuple):
+    """An image whose lesion is intact and whose healthy tissue is corrupted."""
+
+    image: Image
+    region: Mask
+    """(height, width), the pixels that may have changed."""
+
+
+def healthy_control(image: Image, lesion_mask: Mask, rng: np.random.Generator, corruption: Corruption) -> Control:
+    """Corrupt healthy tissue instead of the lesion.
+
+    Each connected part of the region moves by itself: to the other side of the body where the image shows paired
+    anatomy and that side is healthy, else to where brightness and texture are most like those around the lesion. It
+    keeps a margin from every lesion, and stays off the black background and burned-in text.
+
+    Args:
+        image: (height, width, 3) RGB, uint8. Not modified.
+        lesion_mask: (height, width), True on the lesion.
+        rng: Passed to the corruption.
+        corruption: What was, or will be, done to the lesion.
+
+    Raises:
+        ImageError: `no_healthy_tissue` if a part fits nowhere, or the corruption cannot work there.
+    """
+    region = corruption.region(lesion_mask)
+    healthy = healthy_of(image, region, margin_for(None, lesion_mask.shape))
+    scene = scene_of(image, healthy)
+    target = np.zeros_like(lesion_mask)
+    for part in parts_of(region):
+        lesion_part = lesion_mask & part
+        for place in places_like(scene, part, region, match_rim=False):
+            candidate = moved(lesion_part, place)
+            if candidate.sum() == lesion_part.sum() and not (corruption.region(candidate) & ~healthy).any():
+                target |= candidate
+                scene = without(scene, grow(corruption.region(candidate), 1))
+                break
+        else:
+            n = int(lesion_part.sum())
+            raise ImageError("no_healthy_tissue", f"no healthy tissue holds a part of {n} lesion pixels; no control")
+    return Control(corruption(image, target, rng), corruption.region(target))
