@@ -125,6 +125,8 @@ class MaskRef(Record):
     image_index: int = 0
     label: str = ""
     """What the mask shows, in the source's words ("ground glass"); empty where the source does not say."""
+    place_px: tuple[int, int] | None = None
+    """(left, top) of a mask that was cropped out of the image's frame, pixels; None for one of the image's size."""
 
 
 class Example(Record):
@@ -325,14 +327,17 @@ class Region(Record):
 class CorruptedImage(Record):
     """An example's images with the lesion removed, the matching controls, and clean copies in the same codec.
 
-    Paths are relative to the run directory. `clean` is empty where the original bytes may stand beside the corrupted
-    file (a lossless source); else it names a lossless copy, so that the codec does not tell clean from corrupted.
+    Paths are relative to the run directory. All files are PNG of one mode, written alike, so that the codec does not
+    tell clean from corrupted; an image without a mask is its own corrupted image and its own control.
     """
 
     id: str
     clean: tuple[ImageRef, ...] = ()
     corrupted: tuple[ImageRef, ...]
     control: tuple[ImageRef, ...] = ()
+    """As many as `corrupted`, or none."""
+    no_control: str = ""
+    """Why there is no control although one was asked for; else empty."""
     name: str
     options: str
     """The corruption's options, as canonical JSON."""
@@ -342,6 +347,7 @@ class CorruptedImage(Record):
     changed_share: float
     """Changed pixels over image pixels."""
     region: Region
+    """Around everything that may have changed, in the first image that has a mask."""
 
 
 class Dropped(Record):
