@@ -15,12 +15,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from medprefkit.errors import RecipeError
+from medprefkit.records import Task
 from medprefkit.registry import Kind, load
 from medprefkit.resources import resource_dir
 
 RECIPE_VERSION = "1.0"
 
 _LOCAL_KEYS = {"data_root"}  # where a machine keeps its data: part of no result, so of no hash
+_EFFORT_KEYS = {"shards", "batch_size", "view"}  # how the work is cut, and how much of it the page shows
 
 
 class _Spec(BaseModel):
@@ -38,6 +40,7 @@ class Columns(_Spec):
     reference: str | None = "reference"
     answer: str | None = "answer"
     modality: str | None = None
+    task: str | None = None
 
 
 class TableSource(_Spec):
@@ -49,7 +52,7 @@ class TableSource(_Spec):
     licence: str
     columns: Columns = Columns()
     prompt: str | None = None
-    task: Literal["report", "vqa"] = "report"
+    task: Task = "report"
     answer_model: str = ""
     modality: str = ""
     credentialed: bool = False
@@ -79,6 +82,8 @@ class IuXraySource(_Spec):
 
     format: Literal["iu_xray"]
     path: str
+    projections: str | None = None
+    images: str | None = None
     answers: str | None = None
     answer_model: str = ""
     prompt: str = "Describe the chest X-ray."
@@ -89,18 +94,20 @@ class ImageFolderSource(_Spec):
 
     format: Literal["image_folder"]
     images: str
-    masks: str
     references: str
     reference_column: str
-    file_column: str = "filename"
-    group_column: str | None = None
-    answers: str | None = None
     name: str
     licence: str
     prompt: str
-    modality: str = ""
+    masks: str | None = None
     mask_suffix: str = ""
+    file_column: str = "filename"
+    group_column: str | None = None
+    licence_column: str | None = None
+    answers: str | None = None
     answer_model: str = ""
+    task: Task = "report"
+    modality: str = ""
     credentialed: bool = False
     no_derivatives: bool = False
 
@@ -198,6 +205,15 @@ class Recipe(_Spec):
             raise ValueError(f"recipe_version {self.recipe_version!r} is not {RECIPE_VERSION}; upgrade medprefkit")
         return self
 
+    @model_validator(mode="after")
+    def _phantoms_stand_alone(self) -> Self:
+        formats = [source.format for source in self.sources]
+        if "phantom" in formats and len(formats) > 1:
+            raise ValueError(
+                "a phantom source stands alone: its images are drawn into the run, not read from data_root"
+            )
+        return self
+
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `key.path=value` overrides; values are YAML ("0.5", "[1, 2]", "null").
@@ -274,8 +290,8 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """Return 16 hex digits that change with every setting that can change a result."""
-    return hashlib.sha256(json.dumps(resolved(recipe), sort_keys=True).encode()).hexdigest()[:16]
+    """Return 16 hex digits that change with every setting that can change a row of the dataset or the adapter."""
+    return hashlib.sha256(json.dumps(_that_matters(resolved(recipe)), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -302,6 +318,16 @@ def find_recipe(path: Path) -> Path:
     if (name := path.as_posix()) in shipped:
         return shipped[name]
     raise RecipeError(f"no recipe {name}: no such file, and the shipped ones are {', '.join(shipped)}")
+
+
+def _that_matters(data: dict[str, Any]) -> dict[str, Any]:
+    def kept(key: str, value: Any) -> Any:
+        # the trainer's batch size is a setting of the optimizer, not of the work
+        if isinstance(value, dict) and key != "train":
+            return {k: kept(k, v) for k, v in value.items() if k not in _EFFORT_KEYS}
+        return value
+
+    return cast("dict[str, Any]", kept("", data))
 
 
 def _set(data: dict[str, Any], override: str) -> None:

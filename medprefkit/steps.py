@@ -3,12 +3,14 @@
 A step takes `Case`s and returns one record or `Dropped` per case, so a loop and a cluster run the same object.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from medprefkit.edit.verify import keep_edits, verify_edits
 from medprefkit.offsets import apply_edits
 from medprefkit.protocols import Checker, Detector, Editor, Generator
-from medprefkit.records import Answer, Case, Claim, Claims, Dropped, Edit, Edits, Passage, Verdicts
+from medprefkit.records import Answer, Case, Claim, Claims, Dropped, Edit, Edits, Passage, Record, Verdicts
+
+Step = Callable[[Sequence[Case]], Sequence[Record]]
 
 
 class GenerateStep:
@@ -28,7 +30,7 @@ class DetectStep:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
-    def __call__(self, batch: Sequence[Case]) -> list[Claims | Dropped]:
+    def __call__(self, batch: Sequence[Case]) -> list[Claims]:
         """Read answers and references in one call."""
         answers = [_passage(case, _answer(case)) for case in batch]
         references = [_passage(case, case.example.reference) for case in batch]
@@ -45,7 +47,7 @@ class CheckStep:
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
 
-    def __call__(self, batch: Sequence[Case]) -> list[Verdicts | Dropped]:
+    def __call__(self, batch: Sequence[Case]) -> list[Verdicts]:
         """Judge every claim."""
         return [
             Verdicts(id=case.example.id, verdicts=verdicts)

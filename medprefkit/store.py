@@ -21,20 +21,12 @@ from medprefkit.records import Dropped, Example, Record
 
 R = TypeVar("R", bound=Record)
 
-STAGES = ("sources", "generate", "detect", "check", "edit", "corrupt", "build", "publish", "train", "view")
-
 
 class Counts(NamedTuple):
     """What a stage did: `dropped` is reason -> records."""
 
     kept: int
     dropped: Counter[str]
-
-    def __add__(self, other: object) -> "Counts":
-        """Add two counts."""
-        if not isinstance(other, Counts):
-            return NotImplemented
-        return Counts(self.kept + other.kept, self.dropped + other.dropped)
 
 
 class RunDir:
@@ -104,12 +96,18 @@ class RunDir:
 
     def counts(self, stage: str) -> Counts:
         """Return what the complete shards of a stage kept and dropped; zero for a stage that has not run."""
-        total = Counts(0, Counter())
+        kept, dropped = 0, Counter[str]()
         for shard in range(self.n_shards):
-            if self.is_done(stage, shard):
-                done = json.loads(self._marker(stage, shard).read_text("utf-8"))
-                total += Counts(done["kept"], Counter(done["dropped"]))
-        return total
+            counts = self.shard_counts(stage, shard)
+            kept, dropped = kept + counts.kept, dropped + counts.dropped
+        return Counts(kept, dropped)
+
+    def shard_counts(self, stage: str, shard: int) -> Counts:
+        """Return what a stage kept and dropped of one shard; zero while it is not complete."""
+        if not self.is_done(stage, shard):
+            return Counts(0, Counter())
+        done = json.loads(self._marker(stage, shard).read_text("utf-8"))
+        return Counts(done["kept"], Counter(done["dropped"]))
 
     def write_shards(self, stage: str, outcomes: Iterable[tuple[int, Record]], shards: Iterable[int]) -> None:
         """Write outcomes to their shards, `Dropped` ones beside the others, then each shard's marker.
@@ -169,11 +167,17 @@ class RunDir:
             yield from self._read(stage, shard, f"{self._stem(shard)}.dropped.jsonl", Dropped)
 
     @contextlib.contextmanager
-    def folder_of(self, stage: str) -> Iterator[Path]:
-        """Give a temporary folder for a stage that writes a tree; it gets the stage's name when all went well."""
+    def folder_of(self, stage: str, *, keep_begun: bool = False) -> Iterator[Path]:
+        """Give a temporary folder for a stage that writes a tree; it gets the stage's name when all went well.
+
+        Args:
+            stage: Its name.
+            keep_begun: Hand over what a stopped run left in it, for a stage that knows how to go on.
+        """
         temporary, final = self.root / f"{stage}.tmp", self.root / stage
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
+        if not keep_begun:
+            shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(exist_ok=True)
         yield temporary
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)

@@ -1,13 +1,25 @@
 """A recipe is refused in one line that names the file, the key and what to do; a good one survives a round trip."""
 
+import dataclasses
+import importlib
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 import yaml
 
 from medprefkit.errors import RecipeError
-from medprefkit.recipe import find_recipe, read_recipe, recipe_hash, recipe_yaml, shipped_recipes
+from medprefkit.recipe import (
+    Columns,
+    SourceSpec,
+    find_recipe,
+    read_recipe,
+    recipe_hash,
+    recipe_yaml,
+    shipped_recipes,
+)
+from medprefkit.sources import table
 
 GOOD: dict[str, Any] = {
     "recipe_version": "1.0",
@@ -90,7 +102,8 @@ def test_the_resolved_recipe_reads_back_with_the_same_hash(tmp_path: Path) -> No
 def test_the_hash_changes_with_a_setting_and_not_with_where_the_data_lies(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     assert recipe_hash(read_recipe(path, ["seed=1"])) != recipe_hash(read_recipe(path))
-    assert recipe_hash(read_recipe(path, ["data_root=elsewhere"])) == recipe_hash(read_recipe(path))
+    for same in ("data_root=elsewhere", "shards=3", "detect.batch_size=1", "view.pairs=1"):
+        assert recipe_hash(read_recipe(path, [same])) == recipe_hash(read_recipe(path)), same
 
 
 @pytest.mark.parametrize("name", list(shipped_recipes()))
@@ -104,3 +117,20 @@ def test_every_shipped_recipe_is_valid_and_every_key_is_commented(name: str) -> 
 def test_an_unknown_recipe_lists_the_shipped_ones() -> None:
     with pytest.raises(RecipeError, match="quickstart"):
         find_recipe(Path("quickstrat"))
+
+
+@pytest.mark.parametrize("name", ["table", "vqa_rad", "mmedpo", "iu_xray", "image_folder"])
+def test_a_source_s_keys_are_its_reader_s_parameters_with_the_same_defaults(name: str) -> None:
+    kinds = get_args(get_args(SourceSpec)[0])
+    spec = next(kind for kind in kinds if kind.model_fields["format"].annotation == Literal[name])
+    reader = getattr(importlib.import_module(f"medprefkit.sources.{name}"), f"read_{name}")
+    parameters = dict(inspect.signature(reader).parameters)
+    del parameters["root"]
+    assert set(parameters) == set(spec.model_fields) - {"format"}
+    for key, parameter in parameters.items():
+        if parameter.default is not parameter.empty and key != "columns":
+            assert spec.model_fields[key].default == parameter.default, key
+
+
+def test_a_table_s_columns_are_the_reader_s() -> None:
+    assert Columns().model_dump() == dataclasses.asdict(table.Columns())

@@ -8,12 +8,14 @@ from medprefkit.records import Answer, Dropped, Example
 class Scripted:
     """Hands on each example's own answer, byte for byte."""
 
-    def __init__(self, *, model: str = "") -> None:
-        """Remember the model.
+    def __init__(self, *, answers: dict[str, str] | None = None, model: str = "") -> None:
+        """Remember the script.
 
         Args:
+            answers: Example id -> answer, for sources that hold none; goes before the source's own.
             model: Named in the answer where the example does not name the model itself.
         """
+        self._answers = answers or {}
         self._model = model
 
     def __call__(self, batch: Sequence[Example]) -> list[Answer | Dropped]:
@@ -21,10 +23,11 @@ class Scripted:
         return [self._answer(example) for example in batch]
 
     def _answer(self, example: Example) -> Answer | Dropped:
-        if example.answer is None:
+        text = self._answers.get(example.id, example.answer)
+        if text is None:
             detail = f"{example.id}: its source holds no answer; add one, or choose a generator that asks a model"
             return Dropped(id=example.id, stage="generate", reason="answer_missing", detail=detail)
-        if not example.answer.strip():
-            detail = f"{example.id}: its answer is {example.answer!r}; nothing can be checked in it"
+        if not text.strip():
+            detail = f"{example.id}: its answer is {text!r}; nothing can be checked in it"
             return Dropped(id=example.id, stage="generate", reason="answer_empty", detail=detail)
-        return Answer(id=example.id, text=example.answer, model=example.answer_model or self._model)
+        return Answer(id=example.id, text=text, model=example.answer_model or self._model)

@@ -1,0 +1,63 @@
+"""The whole tool in one call: correct an answer, without a recipe or a run."""
+
+import functools
+from typing import NamedTuple
+
+from medprefkit.check.reference import ReferenceChecker
+from medprefkit.detect.lexicon import LexiconDetector
+from medprefkit.edit.minimal import MinimalEditor
+from medprefkit.records import Answer, Case, Claim, Dropped, Edit, Example, Source, Verdict
+from medprefkit.steps import CheckStep, DetectStep, EditStep
+
+
+class Correction(NamedTuple):
+    """An answer made right.
+
+    Attributes:
+        chosen: The edited text; the answer itself where nothing is edited.
+        edits: What was changed, with offsets into the answer; empty where nothing is.
+        claims: What the answer says.
+        verdicts: What the reference says of each claim, in the order of `claims`.
+        abstained: Why nothing was edited although the answer was read; empty where there are edits.
+    """
+
+    chosen: str
+    edits: tuple[Edit, ...]
+    claims: tuple[Claim, ...]
+    verdicts: tuple[Verdict, ...]
+    abstained: str
+
+
+def correct(*, prompt: str, answer: str, reference: str) -> Correction:
+    """Make an answer agree with its reference by the smallest edits, and abstain where the reference does not speak.
+
+    Args:
+        prompt: The question, or the request for a report; yes/no questions are read with their answers.
+        answer: A model's own words.
+        reference: What is known to be true: a report, a short answer.
+
+    Returns:
+        The correction. An empty or blank answer or reference has no claims to judge, so nothing is edited.
+    """
+    detect, check, edit = _steps()
+    example = Example(
+        id="answer",
+        group_id="answer",
+        task="report",
+        prompt=prompt,
+        reference=reference,
+        source=Source(name="given", licence="unknown"),
+    )
+    case = Case(example, answer=Answer(id="answer", text=answer, model="given"))
+    claims = detect([case])[0]
+    verdicts = check([Case(example, case.answer, claims)])[0]
+    edits = edit([Case(example, case.answer, claims, verdicts)])[0]
+    if isinstance(edits, Dropped):
+        return Correction(answer, (), claims.answer, verdicts.verdicts, f"{edits.reason}: {edits.detail}")
+    return Correction(edits.chosen, edits.edits, claims.answer, verdicts.verdicts, "")
+
+
+@functools.cache
+def _steps() -> tuple[DetectStep, CheckStep, EditStep]:
+    detector, checker = LexiconDetector(), ReferenceChecker()
+    return DetectStep(detector), CheckStep(checker), EditStep(MinimalEditor(), detector, checker)

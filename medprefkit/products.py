@@ -1,0 +1,103 @@
+"""What a run makes of its cases: the dataset, its card, an adapter, the page. Each fills one folder of the run."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from medprefkit import __version__
+from medprefkit.build.pairs import make_pair
+from medprefkit.build.write import BuiltPair, read_index, write_dataset
+from medprefkit.errors import RunError
+from medprefkit.publish.card import render_card
+from medprefkit.publish.facts import gather_facts
+from medprefkit.recipe import Recipe, recipe_hash, recipe_yaml
+from medprefkit.records import Case, Dropped
+from medprefkit.store import RunDir, write_text
+from medprefkit.wiring import data_root
+
+_RECORD_STAGES = ("sources", "generate", "detect", "check", "edit", "corrupt")
+
+
+def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], folder: Path) -> None:
+    """Join pairs, split them and write the dataset.
+
+    Raises:
+        DatasetError: If no pair is left.
+    """
+    outcomes = (
+        make_pair(
+            case,
+            recipe_hash=recipe_hash(recipe),
+            package_version=__version__,
+            max_edited_share=recipe.build.max_edited_share,
+        )
+        for case in cases()
+    )
+    write_dataset(
+        outcomes,
+        folder,
+        data_root=data_root(recipe, store.root),
+        run_dir=store.root,
+        run_seed=recipe.seed,
+        eval_share=recipe.build.eval_share,
+    )
+
+
+def publish(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
+    """Write the folder that is shared: the card, the resolved recipe and the Parquet files."""
+    pairs = ((built.split, built.pair) for built in _built(store))
+    counts: Counter[tuple[str, str]] = Counter((drop.stage, drop.reason) for drop in dropped(store))
+    in_order = {key: counts[key] for key in sorted(counts, key=_by_stage)}
+    facts = gather_facts(pairs, in_order, title=recipe.publish.title, language=recipe.publish.language)
+    write_text(folder / "README.md", render_card(facts))
+    write_text(folder / "recipe.yaml", recipe_yaml(recipe))
+    (folder / "parquet").mkdir()
+    for file in sorted((store.root / "build" / "parquet").iterdir()):
+        _same_file(file, folder / "parquet" / file.name)
+
+
+def train(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
+    """Train the adapter, from its last checkpoint where the run was stopped.
+
+    Raises:
+        TrainError: If the model, the options or the rows do not allow it.
+    """
+    from medprefkit.train.run import train as train_adapter  # heavy: torch
+
+    if recipe.train is None:
+        raise RunError(f"the recipe {recipe.name!r} has no 'train' section")
+    train_adapter(store.root / "build", folder, seed=recipe.seed, resume=True, **recipe.train.model_dump())
+
+
+def dropped(store: RunDir) -> Iterator[Dropped]:
+    """Yield everything that a run dropped, stage by stage, in an order that does not depend on the shards."""
+    for stage in _RECORD_STAGES:
+        if (store.root / stage).is_dir():
+            yield from sorted(store.dropped(stage), key=_by_reason)
+    path = store.root / "build" / "dropped.jsonl"
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            yield from (Dropped.model_validate_json(line) for line in lines)
+
+
+def _built(store: RunDir) -> Iterator[BuiltPair]:
+    return read_index(store.root / "build")
+
+
+def _by_reason(drop: Dropped) -> tuple[str, str]:
+    return drop.reason, drop.id
+
+
+def _by_stage(key: tuple[str, str]) -> tuple[int, str]:
+    stages = (*_RECORD_STAGES, "build")
+    return stages.index(key[0]), key[1]
+
+
+def _same_file(source: Path, target: Path) -> None:
+    """Give a file a second name; a copy where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
