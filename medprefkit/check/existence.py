@@ -37,7 +37,8 @@ def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, .
     if claim.certainty != "certain":
         return unverifiable(claim, "answer_uncertain", present[0].claim.sentence.text)
     best = max(present, key=_score)
-    wrong = Wrong("false_negation", claim.phrase, best.claim.phrase.text)
+    words = "" if best.claim.role == "yes_no" else best.claim.phrase.text
+    wrong = Wrong("false_negation", claim.phrase, words)
     return contradicted(claim, best.rule, best.score, best.claim.sentence.text, wrong)
 
 

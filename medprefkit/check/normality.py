@@ -38,7 +38,7 @@ def _falsely_normal(claim: Claim, excluded: list[Claim], facts: Facts) -> Verdic
     if concept is not None and concept.acute:
         return unverifiable(claim, "acuity_not_decided", excluded[0].sentence.text)
     finding = excluded[0]
-    truth = "" if finding.kind == "normality" else finding.phrase.text
+    truth = "" if finding.kind == "normality" or finding.role == "yes_no" else finding.phrase.text
     wrong = Wrong("false_negation", claim.phrase, truth or "abnormal")
     return contradicted(claim, "finding_excludes_normality", ruling.NORMALITY, finding.sentence.text, wrong)
 

@@ -12,6 +12,7 @@ from medprefkit.check import ruling
 from medprefkit.check.facts import Facts
 from medprefkit.check.place import opposite_side
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
+from medprefkit.check.slots import exclusive
 from medprefkit.records import Claim, ErrorType, Verdict
 
 _PRESENCE = re.compile(
@@ -47,11 +48,37 @@ def judge_yes_no(claim: Claim, body: Sequence[Claim], facts: Facts, prompt: str)
     if claim.polarity == truth.polarity:
         return supported(claim, "yes_no", ruling.SAME_CONCEPT, evidence)
     restated = [c for c in body if _restates(c, claim, facts)]
+    instead = [c for c in body if c.polarity == "affirmed" and exclusive(c, claim, facts)]
     error = _error(claim, prompt)
-    if restated and all(c.polarity == truth.polarity for c in restated):
+    true_already = all(c.polarity == truth.polarity for c in restated) if restated else truth.polarity == "denied"
+    if true_already and (restated or instead):
         error = "self_contradiction"
     words = "Yes" if truth.polarity == "affirmed" else "No"
     return contradicted(claim, "yes_no", ruling.SAME_CONCEPT, evidence, Wrong(error, claim.span, words))
+
+
+def judge_instead(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prompt: str) -> Verdict | None:
+    """Judge a plane or modality that the body names instead of the one asked about; None where it is no such thing.
+
+    "No, this is a coronal section" is wrong where the section is the transverse one that the question names, and right
+    for the same reason where it is not.
+
+    Args:
+        claim: A statement of the answer.
+        question: The answer's yes/no claim.
+        ruled: The verdict on `question`.
+        facts: What the reference says.
+        prompt: The question.
+    """
+    if ruled.rule != "yes_no" or claim.kind != question.kind or claim.polarity == "denied":
+        return None
+    if not exclusive(claim, question, facts) or (asked := _words_of(question, facts, prompt)) is None:
+        return None
+    truth = next(c for c in facts.claims if c.role == "yes_no")
+    if truth.polarity == "denied" or claim.role not in {"statement", "slot_answer"}:
+        return None
+    wrong = Wrong(_error(claim, prompt), claim.span, asked)
+    return contradicted(claim, "yes_no_instead", ruled.score, ruled.evidence, wrong)
 
 
 def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prompt: str) -> Verdict | None:
@@ -69,8 +96,23 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
     agrees = claim.polarity == question.polarity
     if agrees == (ruled.label == "supported"):
         return supported(claim, "yes_no_body", ruled.score, ruled.evidence)
+    if claim.polarity == "affirmed" and (truth := _named_instead(claim, facts)) is not None:
+        wrong = Wrong(_error(claim, prompt), claim.span, truth.span.text)
+        return contradicted(claim, "yes_no_body", ruled.score, ruled.evidence, wrong)
     wrong = Wrong(_error(claim, prompt), claim.phrase, "" if claim.polarity == "denied" else "no")
     return contradicted(claim, "yes_no_body", ruled.score, ruled.evidence, wrong)
+
+
+def _named_instead(claim: Claim, facts: Facts) -> Claim | None:
+    """Return the plane or modality that the reference names in place of the answer's, or None."""
+    return next((c for c in facts.claims if c.polarity == "affirmed" and exclusive(claim, c, facts)), None)
+
+
+def _words_of(question: Claim, facts: Facts, prompt: str) -> str | None:
+    """Return the question's own word for what it asks about, or None where it uses none that is known."""
+    concept = facts.lexicon.concepts.get(question.concept)
+    names = sorted((concept.name, *concept.synonyms), key=len) if concept is not None else []
+    return next((name for name in names if re.search(rf"\b{re.escape(name)}\b", prompt, re.I)), None)
 
 
 def _restates(claim: Claim, question: Claim, facts: Facts) -> bool:

@@ -16,7 +16,7 @@ from medprefkit.check.beyond_image import judge_beyond_image
 from medprefkit.check.existence import judge_existence
 from medprefkit.check.facts import Facts
 from medprefkit.check.normality import judge_normality
-from medprefkit.check.questions import judge_body, judge_yes_no
+from medprefkit.check.questions import judge_body, judge_instead, judge_yes_no
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.check.slots import judge_slot
 from medprefkit.lexicon import Lexicon, lexicon
@@ -88,19 +88,33 @@ class _Judge:
             verdict = judge_body(claim, question, ruled, self._facts, self._prompt)
             if verdict is not None:
                 return self._attributes_of(claim, verdict)
+            verdict = judge_instead(claim, question, ruled, self._facts, self._prompt)
+            if verdict is not None:
+                return verdict
         if claim.role == "slot_answer":
             others = [c for c in self._claims if c.role == "slot_answer" and c is not claim]
-            verdict = judge_slot(claim, others, self._facts)
+            verdict = judge_slot(claim, others, self._facts, self._answer, self._prompt)
             if verdict is not None:
                 return self._attributes_of(claim, verdict)
         return self._statement(claim)
 
     def _statement(self, claim: Claim) -> Verdict:
         if claim.kind in _THINGS:
-            return judge_existence(claim, self._facts, self._answer)
+            verdict = judge_existence(claim, self._facts, self._answer)
+            return self._subject(claim) or verdict if verdict.rule == "reference_silent" else verdict
         if claim.kind == "normality":
             return judge_normality(claim, self._facts)
         return self._labelled(claim)
+
+    def _subject(self, claim: Claim) -> Verdict | None:
+        """Judge where the thing is that the question asks after, by a reference that gives the place alone."""
+        places = [c for c in self._facts.claims if c.role == "slot_answer" and c.kind == "location"]
+        asked = claim.span.text.split()[-1].lower() in self._prompt.lower()
+        if not places or not asked or claim.polarity == "denied":
+            return None
+        if any(c.role == "slot_answer" and c.kind == "location" for c in self._claims):
+            return None  # the answer's own place is judged instead
+        return judge_attributes(claim, places, self._answer)
 
     def _labelled(self, claim: Claim) -> Verdict:
         """Judge a modality, plane or organ by its like in the reference: it is the same, or nothing can be said."""

@@ -66,6 +66,11 @@ _EXCLUSIVE = frozenset((a, b) for family in _OPPOSITES for a in family for b in 
 _EMPTY = frozenset({"focal", "definite", "discrete", "obvious", "visible", "evident", "convincing", "apparent"})
 """Words that do not restrict a denial in reports: "no focal consolidation" is no consolidation."""
 
+_NUMBERS = {
+    "no": 0, "zero": 0, "none": 0, "one": 1, "single": 1, "solitary": 1, "two": 2, "both": 2, "three": 3, "four": 4,
+    "five": 5, "six": 6,
+}  # fmt: skip
+
 _MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "cm": 10.0, "centimeter": 10.0, "centimetre": 10.0}
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?(?:\s*(?:x|×|by)\s*\d+(?:\.\d+)?)*)\s*([a-z]+)?", re.I)
 _MEASURE_TOLERANCE = 0.1
@@ -91,7 +96,8 @@ def exclude(a: str, b: str) -> bool:
     words_a, words_b = _words(a), _words(b)
     if any((x, y) in _EXCLUSIVE for x in words_a for y in words_b):
         return True
-    return a.isdecimal() and b.isdecimal() and int(a) != int(b)
+    number_a, number_b = _number(a), _number(b)
+    return number_a is not None and number_b is not None and number_a != number_b
 
 
 def degrees_apart(a: str, b: str) -> Severity | None:
@@ -121,6 +127,10 @@ def _millimetres(text: str) -> float | None:
     if found is None or (unit := (found[2] or "").lower().rstrip("s")) not in _MILLIMETRES:
         return None
     return max(float(n) for n in re.findall(r"\d+(?:\.\d+)?", found[1])) * _MILLIMETRES[unit]
+
+
+def _number(value: str) -> int | None:
+    return _NUMBERS.get(value.lower()) if not value.isdecimal() else int(value)
 
 
 def _words(value: str) -> frozenset[str]:

@@ -5,9 +5,11 @@ Broader and narrower answers are right ("MRI" for "MRI T2-weighted"); an answer 
 slot with things that exclude each other.
 """
 
+import re
 from collections.abc import Sequence
 
 from medprefkit.check import ruling
+from medprefkit.check.attributes import judge_attributes
 from medprefkit.check.facts import Facts
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.check.scales import exclude, measures_differ
@@ -25,8 +27,16 @@ _ERROR: dict[ClaimKind, ErrorType] = {
     "device": "wrong_device",
 }
 
-_EXCLUSIVE_KINDS = frozenset({"modality", "organ", "finding", "device"})
+_EXCLUSIVE_KINDS = frozenset({"organ", "location", "finding", "device"})
 """Kinds whose unrelated concepts exclude each other as the answer to one question."""
+
+_SIDES = frozenset({"left", "right", "bilateral"})
+_WORD = re.compile(r"[A-Za-z][\w-]*")
+_EMPTY = frozenset(
+    {"a", "an", "the", "of", "in", "on", "at", "and", "or", "is", "are", "was", "were", "it", "its", "this",
+     "that", "to", "with", "side", "part", "region", "area", "image", "picture", "question", "scan", "plane",
+     "view", "located", "shown", "seen", "patient", "both"}
+)  # fmt: skip
 
 _FAMILIES = (
     frozenset({"axial", "coronal", "sagittal"}),
@@ -37,49 +47,85 @@ _FAMILIES = (
 )
 
 
-def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts) -> Verdict | None:
+def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str, prompt: str) -> Verdict | None:
     """Judge the answer to a question that asks for one thing; None where the reference fills no slot of this kind.
 
     Args:
         claim: Role `slot_answer`.
         others: The answer's other claims of that role.
         facts: What the reference says.
+        answer: The text that the claim's spans index.
+        prompt: The question.
     """
     truths = [c for c in facts.claims if c.role == "slot_answer" and c.polarity == "affirmed"]
     same_kind = [c for c in truths if c.kind == claim.kind]
+    if claim.polarity == "denied":
+        return None
     if not same_kind:
         return None if not truths else unverifiable(claim, "slot_of_another_kind", truths[0].sentence.text)
     evidence = same_kind[0].sentence.text
+    if not _read_whole(facts, prompt):
+        return unverifiable(claim, "reference_not_read_whole", evidence)
+    if claim.kind in {"location", "organ"} and (wrong := _wrong_side(claim, same_kind, facts, answer)) is not None:
+        return wrong
     if agreeing := [c for c in same_kind if facts.related(c.concept, claim.concept)]:
         return supported(claim, "slot_agrees", ruling.SAME_CONCEPT, agreeing[0].sentence.text)
     if any(_agrees(c, others, facts) for c in same_kind):
         return unverifiable(claim, "slot_partly_right", evidence)
-    if claim.polarity == "denied" or claim.certainty != "certain" or not _all_exclude(claim, same_kind, facts):
+    if claim.certainty != "certain" or not all(_excludes(claim, truth, facts) for truth in same_kind):
         return unverifiable(claim, "slot_not_comparable", evidence)
     words = _joined([c.span.text for c in same_kind])
-    wrong = Wrong(
+    wrong_slot = Wrong(
         _ERROR[claim.kind], claim.span, words, "insignificant" if claim.kind == "descriptor" else "significant"
     )
-    return contradicted(claim, "slot_differs", ruling.HIERARCHY, evidence, wrong)
+    return contradicted(claim, "slot_differs", ruling.HIERARCHY, evidence, wrong_slot)
+
+
+def exclusive(a: Claim, b: Claim, facts: Facts) -> bool:
+    """Tell whether one image cannot have both: two planes, two weightings, two modalities."""
+    if a.kind != b.kind or facts.related(a.concept, b.concept):
+        return False
+    if a.kind == "modality":
+        return a.concept in facts.lexicon.concepts and b.concept in facts.lexicon.concepts
+    return a.kind == "view_plane" and any(a.concept in family and b.concept in family for family in _FAMILIES)
 
 
 def _agrees(truth: Claim, others: Sequence[Claim], facts: Facts) -> bool:
     return any(c.kind == truth.kind and facts.related(truth.concept, c.concept) for c in others)
 
 
-def _all_exclude(claim: Claim, truths: Sequence[Claim], facts: Facts) -> bool:
-    return claim.kind in _ERROR and all(_excludes(claim, truth, facts) for truth in truths)
+def _wrong_side(claim: Claim, truths: Sequence[Claim], facts: Facts, answer: str) -> Verdict | None:
+    """Judge the side of a place, where both name the same structure or the reference names a side alone."""
+    comparable = [c for c in truths if c.concept in _SIDES or facts.related(c.concept, claim.concept)]
+    if len(comparable) != len(truths):
+        return None
+    return judge_attributes(claim, comparable, answer)
 
 
 def _excludes(claim: Claim, truth: Claim, facts: Facts) -> bool:
     a, b = claim.concept, truth.concept
+    if claim.kind in {"modality", "view_plane"}:
+        return exclusive(claim, truth, facts)
     if claim.kind in _EXCLUSIVE_KINDS:
         return a in facts.lexicon.concepts and b in facts.lexicon.concepts and not facts.related(a, b)
-    if claim.kind == "view_plane":
-        return any(a in family and b in family for family in _FAMILIES)
     if claim.kind == "measurement":
         return measures_differ(a, b)
-    return exclude(a, b)
+    return claim.kind in _ERROR and exclude(a, b)
+
+
+def _read_whole(facts: Facts, prompt: str) -> bool:
+    """Tell whether the claims cover what the reference says: a short answer of which half was read misleads."""
+    covered = {
+        k
+        for claim in (*facts.claims, *facts.doubtful)
+        for span in (claim.span, *(a.span for a in claim.attributes))
+        for k in range(span.start_char, span.end_char)
+    }
+    known = {word.lower()[:5] for word in _WORD.findall(prompt)}
+    return all(
+        found.start() in covered or found[0].lower() in _EMPTY or found[0].lower()[:5] in known
+        for found in _WORD.finditer(facts.text)
+    )
 
 
 def _joined(words: Sequence[str]) -> str:

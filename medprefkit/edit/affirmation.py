@@ -47,6 +47,9 @@ _NORMAL_PREDICATE = re.compile(
 )
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
 """After these a word that says what something is needs no article."""
+_NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?:normal|healthy)(?=\s+\w)", re.I)
+_UNNAMED = frozenset({"", "abnormal", "no"})
+"""A reference that says that something is wrong but not what."""
 _MOST_WORDS = 9
 _SHOW = {"singular": "shows", "plural": "show"}
 
@@ -81,6 +84,11 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     ids = (claim.claim_id,)
     end = claim.phrase.end_char
     sentence = text[claim.sentence.start_char : end]
+    attributive = _NORMAL_ATTRIBUTE.match(claim.phrase.text)
+    if attributive is not None and truth.lower() in _UNNAMED:
+        words = f"{'an ' if attributive['article'] else ''}abnormal"
+        start = claim.phrase.start_char
+        return change(start, start + attributive.end(), capitalised_like(words, text[start]), ids)
     found = _NORMAL_PREDICATE.search(sentence)
     if found is None:
         return Refusal(ids, f"{claim.phrase.text!r} is not a plain predicate")
@@ -88,7 +96,7 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     predicate = predicate_before(text, claim.sentence.start_char, start)
     if predicate is None:
         return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
-    if truth in {"", "abnormal"}:
+    if truth.lower() in _UNNAMED:
         return change(predicate.start, end, "abnormal", ids)
     words = truth.strip().rstrip(".")
     if _ADJECTIVE.fullmatch(words):
@@ -166,12 +174,14 @@ def _affirm_verb(
         return change(floor + found.start("no"), floor + found.end("no"), "positive", ids)
     if len(group) > 1:
         return Refusal(ids, "a verb is denied of several findings")
-    scope = first.cue.start_char if first.cue is not None and first.cue.start_char >= floor else floor
-    flip = affirm_verb(text, scope, max(left_end, first.phrase.end_char))
+    flip = affirm_verb(text, floor, max(left_end, first.phrase.end_char), last=True)
     if flip is None:
         return Refusal(ids, f"the words that deny {first.span.text!r} are not known")
     gap = text[flip.end : left_end]
-    if flip.end <= left_end and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:(?:any|an?)\s+)?", gap) is None:
+    if (
+        flip.end <= left_end
+        and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:(?:any|an?)\s+)?", gap) is None
+    ):
         return Refusal(ids, f"other words stand between the denial and {first.span.text!r}")
     if flip.end > left_end:
         return change(flip.start, flip.end, flip.replacement, ids)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from medprefkit.edit.change import Change, Refusal, change
-from medprefkit.edit.clause import affirm_verb, deny_verb, last_verb
+from medprefkit.edit.clause import VerbFlip, affirm_verb, deny_verb, last_verb
 from medprefkit.edit.words import with_article
 from medprefkit.records import Claim
 
@@ -22,59 +22,13 @@ _THERE_IS_NO = re.compile(
 _COPULA = re.compile(r"\b(?:is|are|was|were|appears\s+to\s+be|appear\s+to\s+be)\s+$", re.I)
 _NOT = re.compile(r"\bnot\s+$", re.I)
 _ABNORMAL = re.compile(r"(?:\w+ly\s+)?abnormal$", re.I)
+_ANY = re.compile(r"\s+any\s+(?P<noun>[\w-]+(?:\s+(?!in\b|of\b|on\b|that\b|at\b|or\b|and\b|which\b)[\w-]+){0,3})", re.I)
 _STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "has",
-        "have",
-        "had",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "in",
-        "on",
-        "at",
-        "of",
-        "to",
-        "for",
-        "from",
-        "with",
-        "by",
-        "and",
-        "or",
-        "any",
-        "some",
-        "it",
-        "its",
-        "image",
-        "picture",
-        "scan",
-        "shown",
-        "seen",
-        "see",
-        "show",
-        "shows",
-        "you",
-        "please",
-    ]
-)
+    {"a", "an", "the", "is", "are", "was", "were", "be", "been", "do", "does", "did", "can", "could", "will",
+     "would", "has", "have", "had", "this", "that", "these", "those", "there", "in", "on", "at", "of", "to",
+     "for", "from", "with", "by", "and", "or", "any", "some", "it", "its", "image", "picture", "scan",
+     "shown", "seen", "see", "show", "shows", "you", "please"}
+)  # fmt: skip
 _RESTATED_SHARE = 0.6
 _SENTENCE = re.compile(r"[.!?;](?=\s|$)")
 
@@ -94,10 +48,10 @@ def flip_body(text: str, claim: Claim, claims: Sequence[Claim], truth: str) -> C
     if claim.kind == "normality":
         return _normal_after_all(text, claim, truth)
     if claim.polarity == "denied":
-        flip = affirm_verb(text, claim.cue.start_char if claim.cue else floor, end)
-        if flip is None:
+        flip = affirm_verb(text, floor, end, last=True)
+        if flip is None or _between(claims, flip.end, start, claim):
             return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
-        return change(flip.start, flip.end, flip.replacement, ids)
+        return _without_any(text, flip, ids)
     if _COPULA.search(text[floor:start]) is not None:
         return change(start, end, f"not {claim.phrase.text}", ids)
     verb = last_verb(text, floor, start)
@@ -107,7 +61,7 @@ def flip_body(text: str, claim: Claim, claims: Sequence[Claim], truth: str) -> C
 
 
 def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: str) -> Change | Refusal | None:
-    """Turn the body's main verb, or return None where there is no body that says anything of the question.
+    """Turn the body's main verb, or return None where there is no body.
 
     Args:
         text: The answer.
@@ -122,10 +76,9 @@ def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: s
     if not re.search(r"\w", body):
         return None
     if not _restates(body, prompt):
-        told = [c for c in claims if c is not question and c.kind in {"finding", "normality"} and c.role == "statement"]
-        if any(c.sentence == question.sentence for c in told):
-            return Refusal(ids, "the body gives a reason that cannot be turned with the first word")
-        return None
+        return Refusal(ids, "the body gives a reason that cannot be turned with the first word")
+    if not _only_glosses(text, stop, claims):
+        return Refusal(ids, "further sentences rest on the first word")
     if question.polarity == "affirmed":
         return _deny(text, start, stop, ids)
     return _affirm(text, start, stop, ids)
@@ -153,7 +106,17 @@ def _affirm(text: str, start: int, stop: int, ids: tuple[str, ...]) -> Change | 
     flip = affirm_verb(text, start, stop)
     if flip is None:
         return Refusal(ids, "the verb of the body is not known")
-    return change(flip.start, flip.end, flip.replacement, ids)
+    return _without_any(text, flip, ids)
+
+
+def _without_any(text: str, flip: VerbFlip, ids: tuple[str, ...]) -> Change:
+    """Affirm the verb, and its "any" with it: "does not show any mass" -> "shows a mass"."""
+    found = _ANY.match(text, flip.end)
+    if found is None:
+        return change(flip.start, flip.end, flip.replacement, ids)
+    noun = found["noun"].strip()
+    article = with_article(noun).removesuffix(noun)
+    return change(flip.start, found.start("noun"), f"{flip.replacement} {article}", ids)
 
 
 def _normal_after_all(text: str, claim: Claim, truth: str) -> Change | Refusal:
@@ -169,6 +132,12 @@ def _normal_after_all(text: str, claim: Claim, truth: str) -> Change | Refusal:
     if flip is None:
         return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
     return change(flip.start, flip.end, flip.replacement, ids)
+
+
+def _only_glosses(text: str, stop: int, claims: Sequence[Claim]) -> bool:
+    """Tell whether nothing but definitions comes after the first sentence."""
+    after = [c for c in claims if c.span.start_char >= stop]
+    return not re.search(r"\w", text[stop:]) or (bool(after) and all(c.role == "definition" for c in after))
 
 
 def _between(claims: Sequence[Claim], start: int, end: int, claim: Claim) -> bool:

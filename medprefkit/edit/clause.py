@@ -129,16 +129,17 @@ class VerbFlip(NamedTuple):
     replacement: str
 
 
-def affirm_verb(text: str, start: int, end: int) -> VerbFlip | None:
-    """Return the first denied verb of [start, end) affirmed ("does not show any" -> "shows"), or None."""
-    region = text[start:end]
-    verb, be = _NEGATIVE_VERB.search(region), _NEGATIVE_BE.search(region)
-    if verb is not None and (be is None or verb.start() < be.start()):
-        stop = verb.end() + len(re.match(r"(?:\s+any\b)?", region[verb.end() :])[0])  # type: ignore[index]  # may be empty
-        return VerbFlip(start + verb.start(), start + stop, _inflected(verb["verb"], verb["aux"]))
-    if be is not None:
-        return VerbFlip(start + be.start(), start + be.end(), be["be"])
-    return None
+def affirm_verb(text: str, start: int, end: int, *, last: bool = False) -> VerbFlip | None:
+    """Return the first (or last) denied verb of [start, end) affirmed ("does not show" -> "shows"), or None."""
+    flips = [
+        VerbFlip(start + found.start(), start + found.end(), _inflected(found["verb"], found["aux"]))
+        for found in _NEGATIVE_VERB.finditer(text[start:end])
+    ]
+    flips += [
+        VerbFlip(start + found.start(), start + found.end(), found["be"])
+        for found in _NEGATIVE_BE.finditer(text[start:end])
+    ]
+    return (max(flips) if last else min(flips)) if flips else None
 
 
 def deny_verb(text: str, start: int, end: int) -> VerbFlip | None:

@@ -31,12 +31,18 @@ _NAMED = re.compile(
     r"(?=[.;,]|$)",
     re.I,
 )
+_GLOSS = re.compile(
+    r"(?:\s+(?:plane|view|section|scan|image|region|area|lobe|system|sequence)s?)?"
+    r"(?P<cut>,?\s+(?:which|specifically|showing|focusing|highlighting|such\s+as|also\s+known\s+as|responsible|"
+    r"as\s+(?:it|the))\b[^.;:]*)(?=[.;:]|$)",
+    re.I,
+)
 _NEW_CLAUSE = re.compile(
     r"(?:,|\band|\bbut|\bwhile)\s+(?:there|no|the\s+\w+\s+(?:is|are|appears?)|it\s+is|this)\b", re.I
 )
 _SPEAKS_ON = (
     r"\s*(?:This|That|These|Those|Such)\s+(?:{nouns}|condition|finding|findings|abnormality|abnormalities|means|"
-    r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?)\b|"
+    r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?|is\s+an?)\b|"
     r"\s*The\s+(?:{nouns})\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -98,6 +104,24 @@ def trailing_inference(
     start, stop = end + found.start("cut"), end + found.end("cut")
     if any(start <= c.span.start_char < stop for c in claims):
         return None
+    return change(start, stop, "", ())
+
+
+def trailing_gloss(text: str, end: int, sentence_end: int, claims: Sequence[Claim]) -> Change | Refusal | None:
+    """Return the deletion of what is said further of a name that was replaced (", which is ..."), or None without any.
+
+    Args:
+        text: The answer.
+        end: One past the replaced name.
+        sentence_end: One past its sentence.
+        claims: The answer's claims that the deletion must not take along.
+    """
+    found = _GLOSS.match(text[end:sentence_end])
+    if found is None:
+        return None
+    start, stop = end + found.start("cut"), end + found.end("cut")
+    if _NEW_CLAUSE.search(found["cut"]) is not None or any(start <= c.span.start_char < stop for c in claims):
+        return Refusal((), f"{text[start:stop]!r} would be said of another thing")
     return change(start, stop, "", ())
 
 

@@ -12,7 +12,13 @@ from medprefkit.edit.affirmation import affirm_against_normal, affirm_group
 from medprefkit.edit.body import flip_body, flip_restated
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.decisions import linked_claims, to_edit
-from medprefkit.edit.deletion import delete_phrase, delete_sentence, dependent_sentence, trailing_inference
+from medprefkit.edit.deletion import (
+    delete_phrase,
+    delete_sentence,
+    dependent_sentence,
+    trailing_gloss,
+    trailing_inference,
+)
 from medprefkit.edit.denial import Listed, deny_group, group_phrases
 from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
@@ -25,6 +31,7 @@ from medprefkit.records import Case, Claim, Dropped, Edit, ErrorType, Severity, 
 
 _DELETED = frozenset({"unsupported_context", "recommendation", "meta_text", "wrong_temporal", "wrong_knowledge"})
 _THINGS = frozenset({"finding", "device"})
+_RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _AFFIRMS_A_FINDING = frozenset(
     {"false_negation", "wrong_laterality", "wrong_location", "wrong_severity", "wrong_quantity", "wrong_measurement",
      "wrong_descriptor", "wrong_diagnosis", "wrong_certainty"}
@@ -273,6 +280,9 @@ class _Plan:
         firm = [c for c in self._claims if _must_stay(c, self._verdicts)]
         for made in list(self._made.changes):
             heads = [by_id[i] for i in made.claim_ids]
+            if len(heads) == 1 and self._verdict(heads[0]).error_type in _RENAMED and made.replacement:
+                self._follow_renaming(made, heads[0], firm)
+                continue
             if not heads or not all(_is_removed(c, self._verdict(c)) for c in heads):
                 continue
             sentence = heads[0].sentence
@@ -284,6 +294,19 @@ class _Plan:
             found = dependent_sentence(self._text, sentence.end_char, nouns, firm)
             if found is not None and self._free(found):
                 self._made.add(replace(found, claim_ids=made.claim_ids))
+
+    def _follow_renaming(self, made: Change, head: Claim, firm: Sequence[Claim]) -> None:
+        """Delete what was said of the replaced name, since it would now be said of the new one."""
+        verdict = self._verdict(head)
+        if head.role == "yes_no" or verdict.target is None or verdict.truth.lower() in {"", "no"}:
+            return
+        gloss = trailing_gloss(self._text, made.end, head.sentence.end_char, firm)
+        if isinstance(gloss, Refusal) or (gloss is not None and self._free(gloss)):
+            self._made.add(replace(gloss, claim_ids=made.claim_ids))
+        nouns = [verdict.target.text, verdict.target.text.split()[-1], "plane", "view", "organ", "modality", "section"]
+        found = dependent_sentence(self._text, head.sentence.end_char, nouns, firm)
+        if found is not None and self._free(found):
+            self._made.add(replace(found, claim_ids=made.claim_ids))
 
     def _free(self, found: Change) -> bool:
         """Tell whether no other change touches the range, dropping those that lie inside it."""

@@ -12,19 +12,8 @@ from medprefkit.records import Claim, Verdict
 _ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
 _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
 _ACRONYM = re.compile(r"[A-Z0-9-]{2,}")
-_SLOT_NOUNS = (
-    "plane",
-    "view",
-    "scan",
-    "image",
-    "imaging",
-    "weighted",
-    "section",
-    "projection",
-    "lobe",
-    "zone",
-    "region",
-)
+_SLOT_NOUNS = ("plane", "view", "weighted", "section", "projection", "imaging", "scan", "image")
+_OWN_NOUN = re.compile(r"\b(?:scan|image|imaging|x-?rays?|radiographs?|ultrasound|plane|view|section|weighted)\b", re.I)
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
 
@@ -42,16 +31,17 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if verdict.target is None:
         raise ValueError(f"{verdict.claim_id}: a verdict without a target cannot be put right")
     ids = (claim.claim_id,)
-    start, end = verdict.target.start_char, verdict.target.end_char
+    start, end = _with_twin(text, verdict.target.start_char, verdict.target.end_char)
     words = _fitted(text, start, end, verdict)
     if words is None:
         return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
     stop = _with_gloss(text, end, verdict)
+    start, stop, words = _trimmed(text, start, stop, words)
     before = _ARTICLE_BEFORE.search(text[claim.sentence.start_char : start])
     if before is None:
         return change(start, stop, words, ids, wrong=(start, stop))
     at = claim.sentence.start_char + before.start("article")
-    if is_plural(words) and verdict.target.end_char == claim.span.end_char:
+    if is_plural(words) and stop == claim.span.end_char:
         return change(at, stop, words, ids, wrong=(start, stop))
     fitting = article(words)
     if fitting == before["article"].lower():
@@ -59,6 +49,27 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if before["article"][0].isupper():
         fitting = fitting.capitalize()
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def _with_twin(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take in the short form that the target spells out in brackets: "CT (computed tomography)" is one name."""
+    found = re.search(r"(?P<short>[\w-]+)\s*\($", text[:start])
+    if found is None or not text.startswith(")", end):
+        return start, end
+    initials = "".join(word[0] for word in re.findall(r"\w+", text[start:end]))
+    return (found.start("short"), end + 1) if initials.lower() == found["short"].lower() else (start, end)
+
+
+def _trimmed(text: str, start: int, end: int, words: str) -> tuple[int, int, str]:
+    """Leave out the words that both have at either end: "right atrium" and "right lobe" differ in one word."""
+    old, new = text[start:end].split(" "), words.split(" ")
+    while len(old) > 1 and len(new) > 1 and old[0].lower() == new[0].lower():
+        start += len(old[0]) + 1
+        old, new = old[1:], new[1:]
+    while len(old) > 1 and len(new) > 1 and old[-1].lower() == new[-1].lower():
+        end -= len(old[-1]) + 1
+        old, new = old[:-1], new[:-1]
+    return start, end, " ".join(new)
 
 
 def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
@@ -72,9 +83,13 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
         ours, theirs = re.search(rf"[\s-]{noun}$", target, re.I), re.search(rf"[\s-]{noun}$", truth, re.I)
         if theirs is not None and ours is None and re.match(rf"[\s-]+{noun}\b", text[end:], re.I):
             truth = truth[: theirs.start()]
-        if ours is not None and theirs is None:
+        if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict):
             truth = f"{truth}{ours[0]}"
     return _cased(truth, target)
+
+
+def _takes_noun(verdict: Verdict) -> bool:
+    return verdict.error_type in {"wrong_modality", "wrong_view_plane"}
 
 
 def _changes_number(text: str, start: int, end: int, verdict: Verdict) -> bool:
@@ -90,7 +105,7 @@ def _changes_number(text: str, start: int, end: int, verdict: Verdict) -> bool:
 
 def _without_twin(truth: str) -> str:
     """Drop a synonym in brackets: "Transverse Plane (Axial)" -> "Transverse Plane"."""
-    return _PARENTHESIS.sub("", truth).strip() or truth
+    return re.sub(r"\s*\([^()]*\)?", "", truth).strip() or truth
 
 
 def _with_gloss(text: str, end: int, verdict: Verdict) -> int:

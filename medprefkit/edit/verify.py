@@ -26,11 +26,15 @@ _DEFECTS = (
     (re.compile(r"\S {2,}\S"), "a space is doubled"),
     (re.compile(r"\s[,.;:!?](?=\s|$)"), "a space stands before a mark"),
     (re.compile(r"[,;:][,.;:]|\.,|,\s*(?:and|or)?\s*[.;]"), "two marks meet"),
-    (re.compile(r"\b(?:no|not)\s+(?:an?|no|not|some|any|several|multiple)\b", re.I), "a determiner follows a denial"),
+    (
+        re.compile(r"\bno\s+(?:an?|no|not|some|any|several|multiple)\b|\bnot\s+(?:no|not)\b", re.I),
+        "a determiner follows a denial",
+    ),
     (re.compile(r"\ba\s+(?:[aeio]\w|MRI\b|X-ray)|\ban\s+(?:[bcdfgjklmnpqrstvwyz]\w{2,})"), "the article does not fit"),
     (re.compile(r"\b(?:an?|the|and|or|but|with|of|no|is|are)\s*[.;,]"), "a phrase is cut off"),
     (re.compile(r"\bthere is (?:multiple|several|two|three)\b", re.I), "the verb does not agree"),
 )
+_LABELS = frozenset({"modality", "view_plane", "organ"})
 _BRACKETS = ("()", "[]", "{}")
 
 
@@ -192,6 +196,9 @@ def _may_leave(edit: Edit, claim: Claim) -> bool:
 
 
 def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:
+    if claim.kind in _LABELS:
+        # "no effusion in this CT scan": whether a label is said to be denied is a matter of scope, not of meaning
+        return now.concept == claim.concept
     kept = {(a.kind, a.value) for a in claim.attributes if reading.touched(a.span) is None}
     return (
         now.concept == claim.concept
