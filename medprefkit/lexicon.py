@@ -106,13 +106,12 @@ class Lexicon:
         if row is None or organ in row.structures:
             return finding
         organs = self.ancestors(organ) - set(row.structures)
-        forms = {
-            id_
-            for id_ in self.descendants(finding) - {finding}
-            if self.concepts[id_].kind == "finding" and organs.intersection(self.concepts[id_].structures)
-        }
-        broadest = [id_ for id_ in forms if self._ancestors[id_] & forms == {id_}]
-        return broadest[0] if len(broadest) == 1 else finding
+        forms = [
+            form.id
+            for form in self.concepts.values()
+            if finding in form.parents and form.kind == "finding" and organs.intersection(form.structures)
+        ]
+        return self.specialize(forms[0], organ) if len(forms) == 1 else finding
 
     def _organ_normalities(self, concepts: Mapping[str, Concept]) -> dict[str, Concept]:
         """Make `normal_<organ>` and `normal_<organ>_size` where the table has none.

@@ -13,6 +13,7 @@ from medprefkit.lexicon import lexicon
 _POINTING = frozenset({"this", "these", "that", "those", "such"})
 _OPENERS = bag("additionally also furthermore moreover in case , the presence of however overall")
 _GENERIC = frozenset({"abnormality", "lesion", "mass", "lung_opacity", "fluid_collection", "nodule"})
+_EXPLAINING = bag("means indicates suggests implies could can may might indicate suggest mean")
 _OF_IT = bag("located seen present characterized surrounded causing measuring measures compressing occupying situated")
 
 
@@ -33,12 +34,15 @@ def link_back(
     if not findings:
         return []
     start = _subject_start(words, sentence)
-    if words.lower[start] in {"it", "they"} and any(w in _OF_IT for w in words.lower[start + 1 : start + 4]):
+    if _is_pronoun(words, start):
         last = findings[-1]
         made = Draft(
             start, start + 1, last.concept, last.kind, sentence, sentence, sentence,
             refers_to=last.refers_to or last, leading_space=True, anatomy=list(last.anatomy),
         )  # fmt: skip
+        for draft in drafts:
+            if draft.kind == "finding" and draft.role == "statement":
+                draft.refers_to = made.refers_to
         return [made]
     for draft in drafts:
         if draft.kind != "finding" or draft.polarity == "denied" or draft.role == "definition":
@@ -47,9 +51,20 @@ def link_back(
         if target is None:
             continue
         draft.refers_to = target.refers_to or target
+        if lexicon().is_a(target.concept, draft.concept) or draft.concept in _GENERIC:
+            draft.concept = target.concept
+            draft.anatomy = draft.anatomy or list(target.anatomy)
         if draft.phrase[0] <= start + 1 and _speaks_only_of_it(words, sentence, draft):
             draft.phrase, draft.leading_space = sentence, True
     return []
+
+
+def _is_pronoun(words: Words, i: int) -> bool:
+    """Tell whether a pronoun that means the last finding is the subject: "It is located", "This means that"."""
+    after = words.lower[i + 1 : i + 4]
+    if words.lower[i] in {"it", "they"}:
+        return any(word in _OF_IT for word in after)
+    return words.lower[i] in {"this", "these"} and bool(after) and after[0] in _EXPLAINING
 
 
 def _subject_start(words: Words, sentence: tuple[int, int]) -> int:

@@ -5,8 +5,10 @@ show ...", "such as" lists of a general sentence. Every claim inside carries the
 """
 
 from medprefkit.detect.tokens import Words
-from medprefkit.detect.vocabulary import Mention
 from medprefkit.detect.words import GENERAL_ADVERBS, bag
+
+Subject = tuple[int, int, str]
+"""Tokens [start, end) that name something, and its kind."""
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _INDEFINITE = frozenset({"a", "an"})
@@ -23,10 +25,10 @@ _THIS = frozenset({"this", "these", "there", "it", "image", "patient"})
 _CLOSE = frozenset({",", ";", "."})
 
 
-def find_glosses(words: Words, sentence: tuple[int, int], mentions: list[Mention]) -> list[tuple[int, int]]:
+def find_glosses(words: Words, sentence: tuple[int, int], subjects: list[Subject]) -> list[tuple[int, int]]:
     """Return the explaining stretches of one sentence as ranges of tokens, in order."""
     first, last = sentence
-    if _is_general(words, sentence, mentions):
+    if _is_general(words, sentence, subjects):
         return [sentence]
     found: list[tuple[int, int]] = []
     for i in range(first + 1, last - 1):
@@ -39,28 +41,28 @@ def find_glosses(words: Words, sentence: tuple[int, int], mentions: list[Mention
     return found
 
 
-def _is_general(words: Words, sentence: tuple[int, int], mentions: list[Mention]) -> bool:
+def _is_general(words: Words, sentence: tuple[int, int], subjects: list[Subject]) -> bool:
     first, last = sentence
     inside = words.lower[first:last]
     if inside[:2] == ("the", "term") or "term" in inside[:2]:
         return True
-    subject = next((m for m in mentions if first <= m.start <= first + 3), None)
+    subject = next((s for s in subjects if first <= s[0] <= first + 3), None)
     if subject is None:
         return False
-    verb = next((i for i in range(subject.end, min(subject.end + 6, last)) if _opens_definition(words, i)), None)
-    if verb is None or any(word in {"this", "these"} for word in words.lower[first : subject.start]):
+    verb = next((i for i in range(subject[1], min(subject[1] + 6, last)) if _opens_definition(words, i)), None)
+    if verb is None or any(word in {"this", "these"} for word in words.lower[first : subject[0]]):
         return _general_adverb(words, subject, last, first)
-    starts = words.lower[first : subject.start]
-    named_by_article = not starts or set(starts) <= {"a", "an"} or (subject.kind in {"view_plane", "modality", "organ"})
-    plain = subject.kind in {"finding", "view_plane", "device", "modality"} or (
-        subject.kind == "organ" and "the" in starts and not _speaks_of_image(words, sentence)
+    starts = words.lower[first : subject[0]]
+    named_by_article = not starts or set(starts) <= {"a", "an"} or (subject[2] in {"view_plane", "modality", "organ"})
+    plain = subject[2] in {"finding", "view_plane", "device", "modality"} or (
+        subject[2] == "organ" and "the" in starts and not _speaks_of_image(words, sentence)
     )
     if "image" in starts or "picture" in starts or not plain:
         return _general_adverb(words, subject, last, first)
     verb_word = words.lower[verb]
     if verb_word in _GENERAL_VERBS:
         return True
-    if subject.kind == "organ" and words.lower[verb + 1 : verb + 2] and words.lower[verb + 1] not in _ARTICLES:
+    if subject[2] == "organ" and words.lower[verb + 1 : verb + 2] and words.lower[verb + 1] not in _ARTICLES:
         return False
     return (named_by_article or starts == ("the",)) and _explains(words, verb, last)
 
@@ -69,18 +71,18 @@ def _speaks_of_image(words: Words, sentence: tuple[int, int]) -> bool:
     return bool({"image", "picture", "scan", "seen", "visible", "shown", "x"} & set(words.lower[slice(*sentence)]))
 
 
-def _general_adverb(words: Words, subject: Mention, last: int, first: int) -> bool:
+def _general_adverb(words: Words, subject: Subject, last: int, first: int) -> bool:
     """Tell whether a sentence speaks of a kind: "a normal chest x-ray typically shows", "chest x-rays are used to"."""
-    if words.lower[first] in _THIS or "this" in words.lower[first : subject.start]:
+    if words.lower[first] in _THIS or "this" in words.lower[first : subject[0]]:
         return False
-    window = words.lower[subject.end : min(subject.end + 5, last)]
+    window = words.lower[subject[1] : min(subject[1] + 5, last)]
     adverb = any(word in GENERAL_ADVERBS for word in window)
     caused = any(
         window[k : k + 2] == ("can", v)
         for k in range(len(window))
         for v in ("be", "cause", "lead", "result", "occur", "help")
     )
-    article = words.lower[first] in _INDEFINITE or subject.start == first
+    article = words.lower[first] in _INDEFINITE or subject[0] == first
     specific = any(word in {"seen", "visible", "visualized", "observed", "identified"} for word in window)
     return article and (adverb or caused) and not specific
 

@@ -18,7 +18,7 @@ _BRITISH = (
 def written_forms(name: str) -> frozenset[str]:
     """Return the name as texts write it, in lower case: itself, its plural, hyphens kept, opened or closed."""
     name = name.lower()
-    forms = {name, plural_of(name)}
+    forms = {name, plural_of(name)} if len(name) > 2 else {name}
     head, of, tail = name.partition(" of ")
     if of:
         forms |= {plural_of(head) + of + tail}

@@ -23,6 +23,7 @@ _ASPECTS = _SIZE | bag(
     "contour contours shape configuration appearance position silhouette structure texture alignment"
 )
 _SUBJECTS = bag("image picture study examination exam scan radiograph film everything x-ray imaging view views")
+_AFTER_PREDICATE = bag("appearing looking sized today overall enough then again no without")
 _COPULAS = bag("is are was were be been appears appear appearing seems seem remains remain looks look")
 
 
@@ -40,7 +41,7 @@ def find_predicates(
     words: Words, clause: tuple[int, int], mentions: Sequence[Mention], matches: Sequence[Match]
 ) -> list[Mention]:
     """Return what the clause says of organs, one mention for each organ, in order of position."""
-    organs = [m for m in mentions if m.kind == "organ"]
+    organs = [m for m in mentions if m.kind == "organ" and not _names_a_study(m, mentions)]
     named = {i for m in mentions if m.kind != "organ" for i in range(m.start, m.end)}
     said = [s for s in _sayings(words, clause, matches) if not named.intersection(range(s.start, s.end))]
     found: list[Mention] = []
@@ -110,7 +111,8 @@ def _resolve(
     mentions: Sequence[Mention],
 ) -> list[Mention]:
     ahead = _organs_ahead(words, clause, saying, organs)
-    behind = [] if ahead else _subjects(words, subject_from, saying.start, organs, mentions)
+    modifies = not ahead and not _is_noun(saying) and _modifies_a_noun(words, saying.end, clause[1], mentions)
+    behind = [] if ahead or modifies else _subjects(words, subject_from, saying.start, organs, mentions)
     if saying.match and saying.match.noun and not ahead and not behind:
         return []
     subjects = ahead or behind
@@ -132,6 +134,8 @@ def _resolve(
                     attributive=bool(ahead) or noun,
                     reach=max(end, _after_aspects(words, organ.end, clause[1])) if ahead else end)
         )  # fmt: skip
+    if modifies:
+        return []
     if not subjects and saying.normal is not None and _speaks_of_the_study(words, clause, saying, mentions):
         found.append(
             Mention(saying.start, saying.end, "normal_study", "normality", saying.normal is False, predicate=True)
@@ -141,6 +145,24 @@ def _resolve(
             Mention(saying.start, saying.end, "healthy_patient", "normality", saying.normal is False, predicate=True)
         )
     return found
+
+
+def _is_noun(saying: _Said) -> bool:
+    return saying.match is not None and saying.match.noun
+
+
+def _names_a_study(organ: Mention, mentions: Sequence[Mention]) -> bool:
+    """Tell whether an organ only names a study: the "chest" of "chest X-ray"."""
+    return any(m.kind == "modality" and m.start == organ.end for m in mentions)
+
+
+def _modifies_a_noun(words: Words, i: int, last: int, mentions: Sequence[Mention]) -> bool:
+    """Tell whether a predicate's words stand before a noun of their own: "filled with prominent nodules"."""
+    if i >= last or not words.lower[i].isalpha() or is_function_word(words.lower[i]):
+        return False
+    if any(m.start == i and m.kind != "organ" for m in mentions):
+        return True
+    return not words.lower[i].endswith("ly") and words.lower[i] not in _AFTER_PREDICATE
 
 
 def _organs_ahead(words: Words, clause: tuple[int, int], saying: _Said, organs: Sequence[Mention]) -> list[Mention]:

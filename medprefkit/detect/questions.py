@@ -57,6 +57,11 @@ class Question:
     negative: bool
     words: frozenset[str]
 
+    @property
+    def choice(self) -> bool:
+        """Whether it offers the answers ("heart or lung?"), so that an answer repeats its words."""
+        return "or" in self.words and self.kind in {"either", "wh"}
+
 
 def asked_text(prompt: str) -> str:
     """Return the question of a prompt that may hold image tags, instructions and a reference report before it."""

@@ -42,10 +42,14 @@ def read_passage(
     question = parse_question(asked_words)
     skip = answer_word(words, question)
     drafts = read_statements(words, mentions, matches, skip=skip)
-    if any(sign in f"{prompt} {words.text}".lower() for sign in _CHEST_IMAGE):
+    chest = any(sign in f"{prompt} {words.text}".lower() for sign in _CHEST_IMAGE)
+    if chest:
         _assume_lung(drafts)
-    if question.kind == "yes_no" and skip:
-        drafts = [*drafts, read_yes_no(words, question, asked, asked_words)]
+    if question.kind in {"yes_no", "either"} and skip:
+        asked = list(asked)
+        if chest:
+            _assume_lung(asked)
+        drafts = [*drafts, *read_yes_no(words, question, asked, asked_words)]
     elif question.kind in {"wh", "either"}:
         drafts = read_slot(words, question, drafts, mentions)
     return as_claims(words, _without_doubles(drafts))
@@ -97,7 +101,7 @@ def _asides(words: Words, sentence: tuple[int, int]) -> list[Draft]:
 def _assume_lung(drafts: Sequence[Draft]) -> None:
     """Read a mass or nodule without a place on a chest radiograph as one of the lung."""
     for draft in drafts:
-        if draft.concept in {"mass", "nodule"} and not draft.anatomy:
+        if draft.concept in {"mass", "nodule"} and set(draft.anatomy) <= {"chest"}:
             draft.concept = lexicon().specialize(draft.concept, "lung")
             draft.anatomy.append("lung")
 

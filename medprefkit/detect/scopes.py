@@ -6,6 +6,7 @@ A sentence is cut into clauses where a new subject and verb begin; no cue reache
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from medprefkit.detect.tokens import Words
@@ -108,7 +109,7 @@ def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> 
             verb_seen = True
         i += 1
     cuts.append(end)
-    return tuple((a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b)
+    return tuple((a, b) for a, b in pairwise(cuts) if a < b)
 
 
 def find_cues(words: Words, clause: tuple[int, int], *, skip: int = 0) -> list[Cue]:
@@ -129,7 +130,7 @@ def find_cues(words: Words, clause: tuple[int, int], *, skip: int = 0) -> list[C
         else:
             found.append(cue)
             i = cue.end
-    return _stop_at_next_denial(words, found)
+    return _stop_at_next_denial(found)
 
 
 def denies_size_only(words: Words, cue: Cue) -> bool:
@@ -201,7 +202,7 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
     return last
 
 
-def _stop_at_next_denial(words: Words, cues: list[Cue]) -> list[Cue]:
+def _stop_at_next_denial(cues: list[Cue]) -> list[Cue]:
     """Let a denial end where the next one begins, so that "neither A nor B" denies each once."""
     stopped: list[Cue] = []
     for k, cue in enumerate(cues):

@@ -1,5 +1,7 @@
 """Where sentences end: prose, lower-case tokenized reports (" . "), lists, lines, and texts without a final stop."""
 
+from itertools import pairwise
+
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.words import bag
 
@@ -15,7 +17,7 @@ def split_sentences(words: Words) -> tuple[tuple[int, int], ...]:
         if i > cuts[-1] and _ends_before(words, i, cuts[-1]):
             cuts.append(i)
     cuts.append(len(words))
-    return tuple((start, end) for start, end in zip(cuts, cuts[1:], strict=False) if start < end)
+    return tuple((start, end) for start, end in pairwise(cuts) if start < end)
 
 
 def _ends_before(words: Words, i: int, first: int) -> bool:

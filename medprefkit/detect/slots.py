@@ -4,6 +4,7 @@ Where the slot's words cannot be told from the rest, there is no slot claim: the
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from medprefkit.detect.attributes import Mark, find_marks, millimetres
 from medprefkit.detect.drafts import Draft
@@ -47,41 +48,44 @@ def read_slot(words: Words, question: Question, drafts: Sequence[Draft], mention
         drafts: The text's statements.
         mentions: What the text names.
     """
-    sentences = split_sentences(words)
-    first = sentences[0]
-    short = len(words) <= _SHORT and not any(word in VERBS for word in words.lower)
+    first = split_sentences(words)[0]
     marks = find_marks(words)
-    if short:
-        return _whole_text(words, question.slot, drafts, mentions, marks)
     slot = _slot_of_choice(question, mentions)
-    known = _KIND[slot]
-    fresh = [
-        d for d in drafts if d.kind == known and d.role != "definition" and _is_new(words, d.start, d.end, question)
-    ]
-    fresh = [d for d in fresh if first[0] <= d.start < first[1]]
+    if len(words) <= _SHORT and not any(word in VERBS for word in words.lower):
+        return _whole_text(words, slot, drafts, mentions, marks)
     if slot in {"finding", "modality", "view_plane", "organ"}:
-        if slot == "finding":
-            fresh += [d for d in drafts if d.kind == "normality" and first[0] <= d.start < first[1]]
+        fresh = [d for d in drafts if first[0] <= d.start < first[1] and _fills(words, d, slot, question)]
         if fresh:
             return _mark_answer(drafts, fresh[0], fresh)
-        added = _mentioned(words, known, question, mentions, first)
-        return [*drafts, *added]
+        return [*drafts, *_mentioned(words, _KIND[slot], question, mentions, first)]
     filled = _by_marks(words, slot, question, marks, mentions, first)
     return [*drafts, filled] if filled else list(drafts)
 
 
 def _slot_of_choice(question: Question, mentions: Sequence[Mention]) -> Slot:
-    if question.kind != "either" or question.slot not in {"other", "finding"}:
+    """Return the slot of "left or right", "CT or MRI", "heart or lung": the kind of what the answer names."""
+    if not question.choice:
         return question.slot
-    kinds = [m.kind for m in mentions]
-    for kind in ("modality", "view_plane", "organ", "finding"):
-        if kind in kinds:
-            return kind
-    return question.slot
+    if {"left", "right"} <= question.words:
+        return "laterality"
+    kinds = {m.kind for m in mentions}
+    if _KIND[question.slot] in kinds and question.slot != "finding":
+        return question.slot
+    offered: tuple[Slot, ...] = ("view_plane", "organ", "modality", "finding")
+    return next((kind for kind in offered if kind in kinds), question.slot)
+
+
+def _fills(words: Words, draft: Draft, slot: Slot, question: Question) -> bool:
+    if draft.role == "definition":
+        return False
+    if slot == "finding":
+        new = draft.polarity == "denied" or _is_new(words, draft.start, draft.end, question)
+        return draft.kind == "normality" or (draft.kind == "finding" and new)
+    return draft.kind == _KIND[slot] and _is_new(words, draft.start, draft.end, question)
 
 
 def _is_new(words: Words, start: int, end: int, question: Question) -> bool:
-    return not set(words.lower[start:end]) <= question.words
+    return question.choice or not question.words.issuperset(words.lower[start:end])
 
 
 def _whole_text(
@@ -94,11 +98,7 @@ def _whole_text(
     kind = _KIND[slot]
     members = [m for m in mentions if kind in {m.kind, "other"} or (kind == "location" and m.kind == "organ")]
     listed = [m for m in members if m.kind == kind]
-    if (
-        slot in {"organ", "finding"}
-        and len(listed) > 1
-        and all(_only_joined(words, a, b) for a, b in zip(listed, listed[1:], strict=False))
-    ):
+    if slot in {"organ", "finding"} and len(listed) > 1 and all(_only_joined(words, a, b) for a, b in pairwise(listed)):
         return [_filled(words, m.start, m.end, m.concept, kind, marks, m, list_id=0) for m in listed]
     main = members[-1] if members and kind != "quantity" else None
     concept = main.concept if main else open_concept(words)
@@ -151,11 +151,16 @@ def _mentioned(
 ) -> list[Draft]:
     """Return a slot claim for the first new mention of the kind behind the verb, with those joined to it."""
     verb = next((i for i in range(*sentence) if words.lower[i] in VERBS), sentence[0] - 1)
+    if question.choice:  # the answer may be the subject: "The lung is larger than the liver."
+        verb = sentence[0] - 1
     fresh = [
         m
         for m in mentions
         if m.kind == kind and verb < m.start < sentence[1] and _is_new(words, m.start, m.end, question)
     ]
+    if not fresh and kind == "organ":  # the answer is the subject: "The lungs are part of the circulatory system."
+        fresh = [m for m in mentions if m.kind == kind and m.start < verb and _is_new(words, m.start, m.end, question)]
+        verb = sentence[0] - 1
     if not fresh:
         return []
     listed = [fresh[0]]

@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from medprefkit.detect.attributes import Mark
+from medprefkit.detect.descriptions import describe_subjects
 from medprefkit.detect.drafts import Draft
 from medprefkit.detect.glosses import find_glosses
 from medprefkit.detect.phrases import phrase_of, predicate_of
 from medprefkit.detect.places import attach_places
+from medprefkit.detect.polarity import apply_cues
 from medprefkit.detect.predicates import find_predicates
-from medprefkit.detect.scopes import Cue, cut_clauses, denies_size_only, find_cues
+from medprefkit.detect.scopes import Cue, cut_clauses, find_cues
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match, Mention
 from medprefkit.detect.words import DISPLAY_VERBS, SEEN
 from medprefkit.lexicon import lexicon
 
+_LISTED = frozenset({"finding", "device", "normality", "organ", "other"})
+_JOINTS = frozenset({",", "and", "or", "nor"})
 _IN_LIST = frozenset({",", "and", "or", "nor", "/", "&", "as", "well", "along", "with"})
 _CLAIM_KINDS = frozenset({"finding", "normality", "device", "modality", "view_plane", "other"})
 
@@ -50,12 +55,14 @@ def read_sentence(
         cues = find_cues(words, clause, skip=skip)
         made = [_draft(words, sentence, clause, m, claimed, organs, marks) for m in claimed]
         for mention, draft in zip(claimed, made, strict=True):
-            _apply_cues(words, draft, cues, contrary=mention.contrary)
+            apply_cues(words, draft, cues, contrary=mention.contrary)
         attach_places(words, clause, made, organs, marks)
         drafts += made
+        drafts += describe_subjects(words, clause, made, marks, cues)
         drafts += _organs_shown(words, sentence, clause, organs, made, marks, cues)
     _number_lists(words, drafts)
-    for start, end in find_glosses(words, sentence, list(named)):
+    subjects = [(m.start, m.end, m.kind) for m in named] + [(d.start, d.end, d.kind) for d in drafts]
+    for start, end in find_glosses(words, sentence, sorted(subjects)):
         for draft in drafts:
             if start <= draft.start and draft.end <= end:
                 draft.role = "definition"
@@ -123,49 +130,6 @@ def _marks_inside(mention: Mention, phrase: tuple[int, int], marks: dict[int, Ma
     return found
 
 
-def _apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: bool) -> None:
-    """Set polarity, certainty, experiencer and time by the cues that reach the claim."""
-    reached = [cue for cue in cues if cue.first <= draft.start and draft.end <= cue.last]
-    denials = [cue for cue in reached if cue.effect in {"denied", "resolved"}]
-    if any(cue.effect == "none" for cue in reached) and not any(cue.effect == "denied" for cue in reached):
-        denials = []
-    denied = len(denials) == 1 or (len(denials) > 1 and not _double(denials))
-    for cue in reached:
-        if cue.effect == "uncertain" and not denied:
-            draft.certainty, draft.cue = "uncertain", (cue.start, cue.end)
-        elif cue.effect == "hypothetical" and not denied:
-            draft.certainty, draft.cue = "hypothetical", (cue.start, cue.end)
-        elif cue.effect == "history":
-            draft.current = False
-        elif cue.effect == "family":
-            draft.experiencer = "other"
-        elif cue.effect == "resolved":
-            draft.current = False
-    if denied:
-        cue = denials[-1]
-        draft.cue = (cue.start, cue.end)
-        if denies_size_only(words, cue) and draft.phrase[0] <= cue.end <= draft.start:
-            draft.certainty = "uncertain"
-    if denied != contrary:
-        draft.polarity = "denied"
-    if contrary and not denied:
-        draft.cue = (draft.start, draft.end)
-    if contrary and denied:
-        draft.phrase = min(draft.phrase[0], _start_of(words, denials[-1], draft)), draft.phrase[1]
-        draft.cue = None
-    elif denied and draft.cue and draft.cue[1] == draft.phrase[0] and words.lower[draft.cue[0]] in {"no", "not"}:
-        draft.phrase = draft.cue[0], draft.phrase[1]
-
-
-def _start_of(words: Words, cue: Cue, draft: Draft) -> int:
-    return cue.start if cue.end == draft.phrase[0] else draft.phrase[0]
-
-
-def _double(denials: Sequence[Cue]) -> bool:
-    """Tell whether two denials stand together and cancel: "not without"."""
-    return len(denials) == 2 and denials[1].start - denials[0].end <= 1 and denials[0].effect == denials[1].effect
-
-
 def _organs_shown(
     words: Words,
     sentence: tuple[int, int],
@@ -190,7 +154,7 @@ def _organs_shown(
         phrase = phrase_of(words, organ.start, organ.end, bounds, marks, own)
         draft = Draft(organ.start, organ.end, organ.concept, "organ", sentence, clause, (phrase[0], organ.end))
         draft.marks += _marks_inside(organ, draft.phrase, marks)
-        _apply_cues(words, draft, cues, contrary=False)
+        apply_cues(words, draft, cues, contrary=False)
         found.append(draft)
     return found
 
@@ -205,23 +169,21 @@ def _is_place(words: Words, organ: Mention, first: int) -> bool:
 
 def _number_lists(words: Words, drafts: list[Draft]) -> None:
     """Give claims of one coordinated list ("A, B or C") the same number."""
-    ordered = sorted(drafts, key=_phrase_place)
+    ordered = sorted((d for d in drafts if d.kind in _LISTED), key=_phrase_place)
     number = 0
-    for left, right in zip(ordered, ordered[1:], strict=False):
-        if left.kind not in {"finding", "device", "normality", "organ"} or right.kind not in {
-            "finding",
-            "device",
-            "normality",
-            "organ",
-        }:
-            continue
-        gap = words.lower[left.phrase[1] : right.phrase[0]]
-        same = left.phrase == right.phrase
-        if same or (gap and len(gap) <= 4 and set(gap) <= _IN_LIST and left.predicate == right.predicate):
+    for left, right in pairwise(ordered):
+        if left.phrase == right.phrase or _coordinated(words, left, right):
             if left.list_id is None:
                 left.list_id = number
                 number += 1
             right.list_id = left.list_id
+
+
+def _coordinated(words: Words, left: Draft, right: Draft) -> bool:
+    """Tell whether only a coordinator stands between two phrases: a comma, "and", or among findings "with"."""
+    gap = words.lower[left.phrase[1] : right.phrase[0]]
+    joints = _IN_LIST if left.kind == right.kind and left.polarity == right.polarity else _JOINTS
+    return 0 < len(gap) <= 4 and joints.issuperset(gap) and left.predicate == right.predicate
 
 
 def _place(mention: Mention) -> tuple[int, int, str]:

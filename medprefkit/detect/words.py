@@ -72,6 +72,9 @@ _SUFFIXES = (
 )
 
 
+_PLAIN_MODIFIERS = bag("other further new main more most such same similar visible obvious noticeable clear high low")
+
+
 def is_function_word(word: str) -> bool:
     """Tell whether a word bounds a noun phrase: a verb, preposition, conjunction, pronoun or reporting participle."""
     return (
@@ -86,6 +89,8 @@ def is_function_word(word: str) -> bool:
 
 def looks_like_modifier(word: str) -> bool:
     """Tell whether an unknown word may modify the noun to its right, by its ending."""
+    if word in _PLAIN_MODIFIERS:
+        return True
     if is_function_word(word) or len(word) < 4 or not word.isalpha():
         return False
     return word.endswith(_SUFFIXES) or word.endswith("ly")

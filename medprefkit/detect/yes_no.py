@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 
+from medprefkit.detect.attributes import Mark, find_marks
+from medprefkit.detect.descriptions import kind_of
 from medprefkit.detect.drafts import Draft
 from medprefkit.detect.questions import Question
 from medprefkit.detect.tokens import Words
-from medprefkit.detect.words import bag
+from medprefkit.detect.words import SEEN, bag
+from medprefkit.records import ClaimRole
 
-_EMPTY = bag("""is are was were does do did can could has have had the a an any there this that these image picture in of on at for patient
-    evidence seen present visible shown show shows be it to ? . , 's from what""")
+_EMPTY = bag("""is are was were does do did can could has have had the a an any there this that these image picture in of
+    on at for patient evidence seen present visible shown show shows be it to ? . , 's from what""")
 _PRIORITY = {"finding": 0, "normality": 0, "device": 0, "view_plane": 1, "modality": 1, "organ": 2, "other": 3}
+_DEFINITE = bag("the this these that those")
+_DESCRIBING = frozenset({"descriptor", "laterality", "quantity", "location", "severity", "temporal"})
 
 
-def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_words: Words) -> Draft:
-    """Return the claim that the text's first word makes.
+def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_words: Words) -> list[Draft]:
+    """Return the claim that the text's first word makes; one for each alternative that a "no" denies.
 
     Args:
         words: The text; its first token is "yes" or "no".
@@ -22,20 +27,23 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
         asked_words: The question's words.
     """
     says_yes = words.lower[0].startswith("y")
-    end = next((i + 1 for i, word in enumerate(words.lower) if word == "."), len(words))
-    draft = Draft(0, 1, "", "other", (0, end), (0, 1), (0, 1), role="slot_answer" if question.negative else "yes_no")
     main = _main_claim(asked)
-    if main is None:
-        draft.concept = open_concept(asked_words)
-        draft.polarity = "affirmed" if says_yes else "denied"
-        return draft
-    draft.concept, draft.kind = main.concept, main.kind
-    draft.anatomy = list(main.anatomy)
-    draft.carried = tuple(dict.fromkeys((mark.kind, mark.value) for mark in main.marks))
-    draft.certainty = "certain"
-    affirmed = main.polarity == "affirmed"
-    draft.polarity = "affirmed" if affirmed == says_yes else "denied"
-    return draft
+    described = _description(main, asked_words) if main else None
+    if main is None or (question.kind == "either" and says_yes and main.list_id is not None):
+        return [_answer(words, question, open_concept(asked_words), says_yes=says_yes)]
+    if described is not None:
+        draft = _answer(words, question, described.value, says_yes=says_yes)
+        draft.kind, draft.anatomy = kind_of(described), [main.concept]
+        return [draft]
+    drafts: list[Draft] = []
+    for claim in asked:
+        listed = main.list_id is not None and claim.list_id == main.list_id and not says_yes
+        if claim is main or listed:
+            draft = _answer(words, question, claim.concept, says_yes=says_yes == (claim.polarity == "affirmed"))
+            draft.kind, draft.anatomy = claim.kind, list(claim.anatomy)
+            draft.carried = tuple(dict.fromkeys((mark.kind, mark.value) for mark in claim.marks))
+            drafts.append(draft)
+    return drafts
 
 
 def open_concept(words: Words) -> str:
@@ -44,11 +52,34 @@ def open_concept(words: Words) -> str:
     return " ".join(kept) or " ".join(words.lower)
 
 
+def _answer(words: Words, question: Question, concept: str, *, says_yes: bool) -> Draft:
+    end = next((i + 1 for i, word in enumerate(words.lower) if word == "."), len(words))
+    role: ClaimRole = "slot_answer" if question.negative else "yes_no"
+    draft = Draft(0, 1, concept, "other", (0, end), (0, 1), (0, 1), role=role)
+    draft.polarity = "affirmed" if says_yes else "denied"
+    return draft
+
+
+def _description(main: Draft, asked_words: Words) -> Mark | None:
+    """Return what the question asks of a given finding ("Is the mass calcified?"), or None where it asks whether it is."""
+    definite = any(word in _DEFINITE for word in asked_words.lower[main.phrase[0] : main.start])
+    pointing = asked_words.lower[1:2] in {("this",), ("it",)}  # "Is this a solitary nodule?"
+    if main.kind != "finding" or main.predicate or not (definite or pointing):
+        return None
+    after = asked_words.lower[main.phrase[1] :]
+    if any(word in SEEN for word in after):
+        return None
+    marks = [m for m in find_marks(asked_words) if m.kind in _DESCRIBING]
+    if pointing and not definite:
+        return next((m for m in marks if main.phrase[0] <= m.start < main.start and m.kind != "severity"), None)
+    return next((m for m in reversed(marks) if m.start >= main.phrase[1] or m.start >= main.end), None)
+
+
 def _main_claim(asked: Sequence[Draft]) -> Draft | None:
     """Return what the question is about: a predicate before the organ or finding that it is said of."""
-    ranked = sorted(asked, key=_rank)
-    return ranked[0] if ranked and ranked[0].kind in _PRIORITY else None
+    ranked = sorted((d for d in asked if d.kind in _PRIORITY), key=_rank)
+    return ranked[0] if ranked else None
 
 
 def _rank(draft: Draft) -> tuple[int, int, int]:
-    return _PRIORITY.get(draft.kind, 9), not draft.predicate, draft.start
+    return _PRIORITY[draft.kind], not draft.predicate, draft.start

@@ -1,0 +1,50 @@
+"""What the cues that reach a claim make of it: denied, uncertain, hypothetical, past, or of someone else."""
+
+from collections.abc import Sequence
+
+from medprefkit.detect.drafts import Draft
+from medprefkit.detect.scopes import Cue, denies_size_only
+from medprefkit.detect.tokens import Words
+
+
+def apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: bool) -> None:
+    """Set polarity, certainty, experiencer and time by the cues that reach the claim."""
+    reached = [cue for cue in cues if cue.first <= draft.start and draft.end <= cue.last]
+    denials = [cue for cue in reached if cue.effect in {"denied", "resolved"}]
+    if any(cue.effect == "none" for cue in reached) and not any(cue.effect == "denied" for cue in reached):
+        denials = []
+    denied = len(denials) == 1 or (len(denials) > 1 and not _double(denials))
+    for cue in reached:
+        if cue.effect == "uncertain" and not denied:
+            draft.certainty, draft.cue = "uncertain", (cue.start, cue.end)
+        elif cue.effect == "hypothetical" and not denied:
+            draft.certainty, draft.cue = "hypothetical", (cue.start, cue.end)
+        elif cue.effect == "history":
+            draft.current = False
+        elif cue.effect == "family":
+            draft.experiencer = "other"
+        elif cue.effect == "resolved":
+            draft.current = False
+    if denied:
+        cue = denials[-1]
+        draft.cue = (cue.start, cue.end)
+        if denies_size_only(words, cue) and draft.phrase[0] <= cue.end <= draft.start:
+            draft.certainty = "uncertain"
+    if denied != contrary:
+        draft.polarity = "denied"
+    if contrary and not denied:
+        draft.cue = (draft.start, draft.end)
+    if contrary and denied:
+        draft.phrase = min(draft.phrase[0], _start_of(denials[-1], draft)), draft.phrase[1]
+        draft.cue = None
+    elif denied and draft.cue and draft.cue[1] == draft.phrase[0] and words.lower[draft.cue[0]] in {"no", "not"}:
+        draft.phrase = draft.cue[0], draft.phrase[1]
+
+
+def _start_of(cue: Cue, draft: Draft) -> int:
+    return cue.start if cue.end == draft.phrase[0] else draft.phrase[0]
+
+
+def _double(denials: Sequence[Cue]) -> bool:
+    """Tell whether two denials stand together and cancel: "not without"."""
+    return len(denials) == 2 and denials[1].start - denials[0].end <= 1 and denials[0].effect == denials[1].effect
