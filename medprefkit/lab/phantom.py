@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medprefkit.lab.anatomy import SIDES
-from medprefkit.lab.dictation import KINDS, Dictation, dictate_answer, dictate_report
+from medprefkit.lab.dictation import dictate_report
+from medprefkit.lab.questions import dictate_answer
 from medprefkit.lab.radiograph import Finding, Kind, Lobe, Severity, expose
+from medprefkit.lab.sentences import KINDS, Dictation
 from medprefkit.protocols import Mask
 from medprefkit.seeds import rng_for
 
@@ -52,6 +54,9 @@ class PhantomCase:
 
 def draw_phantoms(out_dir: Path, n: int, seed: int) -> None:
     """Write `images/`, `masks/` and `cases.jsonl`, a table for `sources.phantom`; the same seed, the same bytes.
+
+    Texts, masks' places and findings hold everywhere; a grey level may differ by one where NumPy or OpenCV round
+    otherwise than here.
 
     A case's lesion masks stand in the order of its findings in the column `truth`.
 
