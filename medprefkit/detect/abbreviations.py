@@ -1,6 +1,7 @@
 """Abbreviations that a text defines itself ("ground-glass opacity (GGO) ... GGO"), by scispaCy where it is installed."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -33,7 +34,9 @@ def expand_abbreviations(vocabulary: Vocabulary, words: Words, mentions: Sequenc
 
 
 def _pairs(finder: Callable[[Doc], Doc], doc: Doc) -> list[tuple[list[tuple[int, int]], str]]:
-    read = finder(doc)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # spaCy warns where a text holds no candidate; that is no fault
+        read = finder(doc)
     pairs: dict[str, list[tuple[int, int]]] = {}
     for short in read._.abbreviations:
         pairs.setdefault(short._.long_form.text, []).append((short.start, short.end))

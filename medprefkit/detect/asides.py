@@ -56,12 +56,6 @@ _META_OPENING = re.compile(
 def find_asides(text: str, start_char: int, end_char: int) -> list[Aside]:
     """Return the asides of the sentence at [start_char, end_char), disjoint and in order of position."""
     sentence = text[start_char:end_char]
-    for kind, pattern in _WHOLE_PATTERNS:
-        if pattern.search(sentence):
-            first = start_char
-            while first > 0 and text[first - 1] == " ":
-                first -= 1
-            return [Aside(first, end_char, kind)]
     found: list[Aside] = []
     opening = _META_OPENING.match(sentence)
     if opening:
@@ -71,4 +65,14 @@ def find_asides(text: str, start_char: int, end_char: int) -> list[Aside]:
             aside = Aside(start_char + match.start(), start_char + match.end(), kind)
             if all(aside.end_char <= other.start_char or other.end_char <= aside.start_char for other in found):
                 found.append(aside)
+    rest = sentence
+    for aside in found:
+        blank = " " * (aside.end_char - aside.start_char)
+        rest = rest[: aside.start_char - start_char] + blank + rest[aside.end_char - start_char :]
+    for kind, pattern in _WHOLE_PATTERNS:
+        if pattern.search(rest):
+            first = start_char
+            while first > 0 and text[first - 1] == " ":
+                first -= 1
+            return [Aside(first, end_char, kind)]
     return sorted(found)

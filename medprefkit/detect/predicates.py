@@ -42,7 +42,9 @@ def find_predicates(
 ) -> list[Mention]:
     """Return what the clause says of organs, one mention for each organ, in order of position."""
     organs = [m for m in mentions if m.kind == "organ" and not _names_a_study(m, mentions)]
-    named = {i for m in mentions if m.kind != "organ" for i in range(m.start, m.end)}
+    places = {(m.start, m.end) for m in matches}
+    names = [m for m in mentions if m.kind != "organ" and (m.start, m.end) not in places]
+    named = {i for m in names for i in range(m.start, m.end)}
     said = [s for s in _sayings(words, clause, matches) if not named.intersection(range(s.start, s.end))]
     found: list[Mention] = []
     for k, saying in enumerate(said):

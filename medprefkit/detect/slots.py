@@ -202,6 +202,9 @@ def _by_marks(
         for m in marks
         if m.kind in wanted and verb < m.start < sentence[1] and _is_new(words, m.start, m.end, question)
     ]
+    if not fresh and slot == "laterality":  # the answer is the subject: "The left side is affected."
+        fresh = [m for m in marks if m.kind in wanted and sentence[0] <= m.start < verb]
+        verb = sentence[0] - 1
     if slot == "descriptor":
         fresh = [m for m in fresh if m.kind == "descriptor"] or fresh
     if not fresh:

@@ -49,7 +49,8 @@ def read_sentence(
     for clause in cut_clauses(words, first, last, named):
         inside = [m for m in named if clause[0] <= m.start and m.end <= clause[1]]
         said = find_predicates(words, clause, inside, [m for m in matches if clause[0] <= m.start < clause[1]])
-        claimed = sorted((*(m for m in inside if m.kind in _CLAIM_KINDS), *said), key=_place)
+        names = [m for m in inside if m.kind in _CLAIM_KINDS and not _is_said(m, said)]
+        claimed = sorted((*names, *said), key=_place)
         claimed = _without_repeats(words, claimed)
         organs = [m for m in inside if m.kind == "organ"]
         cues = find_cues(words, clause, skip=skip)
@@ -67,6 +68,11 @@ def read_sentence(
             if start <= draft.start and draft.end <= end:
                 draft.role = "definition"
     return drafts
+
+
+def _is_said(mention: Mention, said: Sequence[Mention]) -> bool:
+    """Tell whether a general name ("enlargement") was read with its organ, which says more."""
+    return any(s.start <= mention.start and mention.end <= s.end for s in said)
 
 
 def _without_repeats(words: Words, claimed: Sequence[Mention]) -> list[Mention]:

@@ -93,7 +93,7 @@ class Vocabulary:
                 matches.append(Match(start, end, tuple(self._nouns[found]), noun=True))
         mentions = [self._mention(words, start, end) for start, end in _longest(names)]
         inside = [(m.start, m.end) for m in mentions if m.kind != "organ"]
-        kept = [m for m in matches if not any(a <= m.start and m.end <= b for a, b in inside)]
+        kept = [m for m in matches if not any(a <= m.start and m.end <= b and (a, b) != m[:2] for a, b in inside)]
         chosen = set(_longest([(m.start, m.end) for m in kept]))
         return mentions, sorted(m for m in kept if (m.start, m.end) in chosen)
 
