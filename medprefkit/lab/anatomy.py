@@ -79,7 +79,7 @@ def sample_body(rng: np.random.Generator) -> Body:
         fat=rng.uniform(0.0, 1.0),
         breast=float(rng.random() < 0.45) * rng.uniform(0.5, 1.0),
         stomach_gas=float(rng.random() < 0.7) * rng.uniform(0.4, 1.0),
-        rib_slope=rng.uniform(0.19, 0.25),
+        rib_slope=rng.uniform(0.23, 0.30),
         rib_step=rng.uniform(0.068, 0.078),
         vessel_share=rng.uniform(0.75, 1.15),
     )
@@ -135,8 +135,8 @@ def lung_outline(body: Body, side: Side) -> Points:
     dome = dome_of(body, side)
     corner = dome + 0.115
     points = [
-        (0.045, top + 0.10), (0.075, top + 0.025), (0.125, top), (0.185, top + 0.03), (0.245, top + 0.105),
-        (0.305, top + 0.215), (0.35, top + 0.34), (0.955 * wide, dome - 0.20), (wide, dome - 0.06),
+        (0.042, top + 0.10), (0.075, top + 0.022), (0.13, top), (0.20, top + 0.026), (0.262, top + 0.098),
+        (0.84 * wide, top + 0.205), (0.92 * wide, top + 0.33), (0.975 * wide, dome - 0.20), (wide, dome - 0.06),
         (1.005 * wide, corner - 0.035), (0.985 * wide, corner), (0.93 * wide, corner - 0.030),
         (0.80 * wide, dome + 0.034), (0.60 * wide, dome + 0.003), (0.45 * wide, dome), (0.27 * wide, dome + 0.012),
         (0.12 * wide, dome + 0.045), (0.030, dome + 0.055), (0.028, dome - 0.1), (0.03, top + 0.30),
@@ -174,14 +174,14 @@ def _torso(body: Body) -> Field:
     right = [(body.midline - dx, y) for dx, y in half]
     left = [(body.midline + dx, y) for dx, y in reversed(half)]
     outline = np.array(rounded(right + left))
-    depth = domed(filled(outline, soft_px=1.5), reach=0.16)
+    depth = domed(filled(outline, soft_px=1.5), reach=0.36)
     rows = np.linspace(0, 1, GRID_PX, dtype=np.float32)[:, None]
-    thickness = 0.72 + 0.22 * np.clip(rows / 0.85, 0, 1) + 0.06 * body.fat  # the upper chest is thinner
+    thickness = 0.86 + 0.24 * np.clip(rows / 0.85, 0, 1) + 0.06 * body.fat  # the upper chest is thinner
     return (depth * thickness).astype(np.float32)
 
 
 def _air(lung: Field) -> Field:
-    return np.asarray(0.62 * lung * (0.62 + 0.38 * domed(lung, reach=0.075)), np.float32)
+    return np.asarray(0.66 * lung * (0.62 + 0.38 * domed(lung, reach=0.075)), np.float32)
 
 
 def _bones(body: Body, rng: np.random.Generator) -> Field:

@@ -97,7 +97,7 @@ def _reference_report(findings: Sequence[Finding], rng: np.random.Generator) -> 
     if absent := [NAMES[kind] for kind in pleura if kind not in of]:
         sentences.append(f"{one_of(rng, ('No', 'There is no'))} {listed(absent, 'or')}.")
     if rng.random() < 0.4:
-        sentences.append(one_of(rng, ("No acute bony abnormality.", "The osseous structures are intact.")))
+        sentences.append(one_of(rng, ("No acute bony abnormality.", "No rib fracture is seen.")))
     return " ".join(sentences)
 
 

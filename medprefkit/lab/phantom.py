@@ -102,8 +102,11 @@ def _sample_findings(rng: np.random.Generator) -> tuple[Finding, ...]:
     first = _sample_finding(KINDS[int(rng.choice(len(KINDS), p=shares))], rng)
     if rng.random() >= _SECOND_FINDING_SHARE:
         return (first,)
-    second = _sample_finding(KINDS[int(rng.choice(len(KINDS), p=shares))], rng)
-    return (first, second) if _show_together(first, second) else (first,)
+    for _ in range(20):  # nearly always enough; a finding that nothing goes with stays alone
+        second = _sample_finding(KINDS[int(rng.choice(len(KINDS), p=shares))], rng)
+        if _show_together(first, second):
+            return first, second
+    return (first,)
 
 
 def _show_together(first: Finding, second: Finding) -> bool:

@@ -105,7 +105,7 @@ class _Darkroom:
 
     def __init__(self, body: Body, chest: Chest, rng: np.random.Generator) -> None:
         self._body, self._chest = body, chest
-        self._air = np.maximum(chest.air["right"], chest.air["left"]) * np.minimum(1, 1.2 * chest.torso)
+        self._air = np.maximum(chest.air["right"], chest.air["left"]) * chest.torso
         self._air = self._air * (1 - 1.5 * _texture(rng))
         self._heart = draw_heart(body, body.heart_share)
         centre = (GRID_PX / 2, GRID_PX / 2)
