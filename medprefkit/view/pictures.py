@@ -55,17 +55,12 @@ def trios_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> list[Tr
     return trios
 
 
-def thumbnail(pixels: Image, side_px: int) -> Pillow.Image:
-    """Return a copy that fits into a square; a smaller image stays as it is."""
+def data_uri(pixels: Image, side_px: int) -> str:
+    """Return a copy that fits into a square as a `data:` address; a smaller image keeps its size."""
     picture = Pillow.fromarray(pixels)
     picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS)
-    return picture
-
-
-def data_uri(pixels: Image, side_px: int) -> str:
-    """Return a thumbnail as a `data:` address; the same pixels give the same text."""
     buffer = io.BytesIO()
-    thumbnail(pixels, side_px).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

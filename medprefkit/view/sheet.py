@@ -5,10 +5,10 @@ from itertools import islice
 from pathlib import Path
 
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont, ImageOps
 
 from medprefkit.errors import ImageError
-from medprefkit.view.pictures import Picture, Trio, thumbnail, trios_of
+from medprefkit.view.pictures import Picture, Trio, trios_of
 from medprefkit.view.shown import ShownPair, visible
 
 _CELL_PX, _GAP_PX, _LABEL_PX, _HEAD_PX = 300, 10, 24, 34
@@ -66,7 +66,7 @@ def _rows(pairs: Iterable[ShownPair], data_root: Path, run_dir: Path) -> Iterabl
 
 
 def _paste(sheet: Pillow.Image, picture: Picture, left: int, top: int) -> None:
-    small = thumbnail(picture.pixels, _CELL_PX)
+    small = ImageOps.contain(Pillow.fromarray(picture.pixels), (_CELL_PX, _CELL_PX), Pillow.Resampling.LANCZOS)
     x, y = left + (_CELL_PX - small.width) // 2, top + (_CELL_PX - small.height) // 2
     sheet.paste(small, (x, y))
     if picture.region is not None:
