@@ -111,16 +111,36 @@ class Facts:
             return Bearing(other, "same_concept", ruling.SAME_CONCEPT)
         if self.lexicon.is_a(claim.concept, other.concept):
             return Bearing(other, "broader_denied", ruling.HIERARCHY)
-        if self.lexicon.kin(other.concept, claim.concept):
+        if self._is_twin(other.concept, claim.concept):
             return Bearing(other, "kin_denied", ruling.KIN)
         return None
 
+    def _is_twin(self, denied: str, claimed: str) -> bool:
+        """Tell whether to deny the one is to deny its kin: infiltrate and consolidation, but not effusion and blunting.
+
+        Kin that share a specific parent are two words for one picture. Kin that do not are cause and effect, and the
+        one may be there without the other; nor does denying a narrower kin deny the broad.
+        """
+        if not self.lexicon.kin(denied, claimed) or self.lexicon.is_a(denied, claimed):
+            return False
+        shared = self.lexicon.ancestors(denied) & self.lexicon.ancestors(claimed)
+        return any(not parent.endswith("abnormality") for parent in shared)
+
     def _normality(self, claim: Claim, other: Claim) -> Bearing | None:
-        if other.polarity != "affirmed" or claim.concept not in self.lexicon.denied_by(other.concept):
+        if other.polarity != "affirmed" or not self._denies(other, claim):
             return None
         if values(claim, "temporal") & {"old", "chronic", "prior", "healed"} or not _side_fits(other, claim):
             return None
         return Bearing(other, "normality_denies", ruling.NORMALITY)
+
+    def _denies(self, normality: Claim, claim: Claim) -> bool:
+        """Tell whether a normality excludes the finding; "no acute ..." excludes whatever the claim calls acute."""
+        if claim.concept in self.lexicon.denied_by(normality.concept):
+            return True
+        concept = self.lexicon.concepts.get(normality.concept)
+        if concept is None or not concept.acute or "acute" not in values(claim, "temporal"):
+            return False
+        return any(self.lexicon.is_a(claim.concept, root) for root in concept.denies)
 
 
 def _meets(denial: Claim, thing: Claim) -> bool:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from medprefkit.edit.change import Change, Refusal, change
-from medprefkit.edit.clause import VerbFlip, affirm_verb, deny_verb, last_verb
-from medprefkit.edit.words import with_article
+from medprefkit.edit.clause import VerbFlip, affirm_verb, deny_verb, last_verb, predicate_before
+from medprefkit.edit.words import capitalised_like, with_article
 from medprefkit.records import Claim
 
 _THERE_IS = re.compile(
@@ -23,6 +23,7 @@ _COPULA = re.compile(r"\b(?:is|are|was|were|appears\s+to\s+be|appear\s+to\s+be)\
 _NOT = re.compile(r"\bnot\s+$", re.I)
 _ABNORMAL = re.compile(r"(?:\w+ly\s+)?abnormal$", re.I)
 _ANY = re.compile(r"\s+any\s+(?P<noun>[\w-]+(?:\s+(?!in\b|of\b|on\b|that\b|at\b|or\b|and\b|which\b)[\w-]+){0,3})", re.I)
+_ABNORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+|very\s+)*abnormal(?=\s+\w)", re.I)
 _STOP = frozenset(
     {"a", "an", "the", "is", "are", "was", "were", "be", "been", "do", "does", "did", "can", "could", "will",
      "would", "has", "have", "had", "this", "that", "these", "those", "there", "in", "on", "at", "of", "to",
@@ -126,8 +127,15 @@ def _normal_after_all(text: str, claim: Claim, truth: str) -> Change | Refusal:
     if (denied := _NOT.search(text[floor:start])) is not None:
         at = floor + denied.start()
         return change(at, end, text[start:end], ids)
+    if (attributive := _ABNORMAL_ATTRIBUTE.match(claim.phrase.text)) is not None:
+        at = claim.phrase.start_char
+        words = capitalised_like(f"{'a ' if attributive['article'] else ''}normal", text[at])
+        return change(at, at + attributive.end(), words, ids)
     if (abnormal := _ABNORMAL.search(text[floor:end])) is not None:
-        return change(floor + abnormal.start(), end, truth if truth in {"unremarkable", "clear"} else "normal", ids)
+        at = floor + abnormal.start()
+        predicate = predicate_before(text, floor, at)
+        at = predicate.start if predicate is not None else at
+        return change(at, end, truth if truth in {"unremarkable", "clear"} else "normal", ids)
     flip = affirm_verb(text, floor, end)
     if flip is None:
         return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")

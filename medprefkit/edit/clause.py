@@ -47,7 +47,7 @@ _INFERS = re.compile(
     r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:may|might|could|can|would)?\s*(?:be\s+)?)?"
     r"(?:suggest(?:s|ing|ive\s+of)|indicat(?:es?|ing|ive\s+of)|consistent\s+with|compatible\s+with|concerning\s+for|"
     r"suspicious\s+for|worrisome\s+for|representing|reflecting|likely\s+due\s+to|due\s+to|related\s+to|"
-    r"secondary\s+to|raising\s+(?:the\s+)?(?:concern|suspicion|possibility)\s+(?:for|of)|pointing\s+to(?:wards?)?)"
+    r"secondary\s+to|(?:is\s+|are\s+)?causing|leading\s+to|resulting\s+in|raising\s+(?:the\s+)?(?:concern|suspicion|possibility)\s+(?:for|of)|pointing\s+to(?:wards?)?)"
     r"\s+)(?:[\w-]+\s+){0,4}$",
     re.I,
 )
@@ -85,6 +85,11 @@ def is_shown(text: str, sentence_start: int, position: int) -> bool:
     """Tell whether the noun phrase at `position` is what a verb of showing, "with" or "there is" introduces."""
     left = text[sentence_start:position]
     return any(pattern.search(left) is not None for pattern in (_THERE, _SHOWS, _IMAGE_INDICATES))
+
+
+def image_indicates(text: str, sentence_start: int, position: int) -> bool:
+    """Tell whether the image itself indicates the phrase ("the X-ray suggests ..."): it is shown, not inferred."""
+    return _IMAGE_INDICATES.search(text[sentence_start:position]) is not None
 
 
 def is_said_to_exist(text: str, sentence_start: int, start: int, end: int, sentence_end: int) -> bool:

@@ -11,10 +11,11 @@ from medprefkit.records import Claim
 
 _STARTS_CLAUSE = re.compile(
     r"\s*,?\s*(?:and\s+)?(?:taken|obtained|performed|acquired|after|before|following|during|since|with|without|due|because|"
-    r"which|who|compared|in\s+comparison|relative|than|from|at\s+the\s+time|in\s+a|of\s+a|as\s+compared|requiring|"
+    r"which|that|who|compared|in\s+comparison|relative|than|from|at\s+the\s+time|in\s+a|of\s+a|as\s+compared|requiring|"
     r"necessitating|warranting|post|status|when|in\s+the\s+setting|for\s+(?:further|the|a|more))\b",
     re.I,
 )
+_RELATIVE = re.compile(r",?\s+(?:that|which)\s*$", re.I)
 _ENDS_CLAUSE = re.compile(r"\s*(?:[.;,!?]|$|\s(?:and|but)\s+(?:there|the|it|no|a|an)\b)")
 _TRAILING = re.compile(
     r"(?P<place>\s+(?:in|within|of|on|at|throughout|near|involving)\s+[^,.;:]{1,60}?)?"
@@ -27,7 +28,7 @@ _TRAILING = re.compile(
     re.I,
 )
 _NAMED = re.compile(
-    r"(?P<cut>,\s+(?:(?:which\s+is\s+)?(?:also\s+)?(?:known|referred\s+to)\s+as|a\s+condition\s+(?:known|called))\b[^.;:,]*)"
+    r"(?P<cut>,\s+(?:(?:which\s+is\s+)?(?:also\s+)?(?:known|referred\s+to|termed|called)(?:\s+as)?|a\s+condition\s+(?:known|called))\b[^.;:,]*)"
     r"(?=[.;,]|$)",
     re.I,
 )
@@ -59,7 +60,9 @@ def delete_phrase(text: str, claim: Claim) -> Change | Refusal:
         not left or left.rstrip(",").lower() in {"however", "additionally", "therefore", "overall", "and"}
     ):
         return delete_sentence(text, claim)
-    if left and not left.endswith(","):
+    if (relative := _RELATIVE.search(text[sentence.start_char : start])) is not None:
+        start = sentence.start_char + relative.start()
+    elif left and not left.endswith(","):
         before = text[sentence.start_char : start]
         start -= len(before) - len(before.rstrip())
     elif left:

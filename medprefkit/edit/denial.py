@@ -7,11 +7,12 @@ predicate gets its opposite.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import (
+    image_indicates,
     inclusion_before,
     inference_before,
     is_said_to_exist,
@@ -28,7 +29,7 @@ _SEPARATOR = re.compile(
     r"\s+(?:and|or|with|along\s+with|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
     re.I,
 )
-_COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with)\s+)|,\s*", re.I)
+_COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
 _FILLED = re.compile(r"\b(?P<filled>(?:completely\s+|largely\s+|partially\s+)?(?:filled|covered)\s+with\s+)$", re.I)
 _NORMAL_WORDS = re.compile(
     r"within normal limits|within normal range|normal in size|normal|unremarkable|clear|intact|midline|sharp", re.I
@@ -39,19 +40,36 @@ _SIZED = re.compile(
     r"kidney|ventricles?)(?:\s+(?:silhouette|shadow|size|contours?|region|knob|arch))?)",
     re.I,
 )
+_OTHER_PREDICATE = re.compile(
+    r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,2}\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
+)
+_JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
+_PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
+_OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
 _OF_SIZE = frozenset({"enlarged", "oversized", "large", "big", "hypertrophied"})
-_CUT_END = re.compile(r"\s*(?:[.;,]|$)")
+_CUT_END = re.compile(
+    r"(?P<tail>\s+(?:to|on|in|at|within|towards?|or\s+(?:an)?other|or\s+any)\s+[^,.;]{1,60}?)?\s*(?:[.;,]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What stands around a run of denied conjuncts in its list: conjuncts that stay."""
+    """What stands around a run of denied conjuncts: members of the same list that stay, and predicates that go too.
+
+    Attributes:
+        before: The last member before the run that stays.
+        after: The first member after the run that stays.
+        n_before: How many stay before it.
+        n_after: How many stay after it.
+        predicates: Where the other wrong predicates of the answer begin.
+    """
 
     before: Claim | None
     after: Claim | None
     n_before: int
     n_after: int
+    predicates: frozenset[int] = frozenset()
 
 
 def group_phrases(text: str, claims: Sequence[Claim], others: Sequence[Claim]) -> list[list[NounPhrase]]:
@@ -94,8 +112,10 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
     named_already = first.determiner in DEFINITE and not _PRESENCE.match(text[first.start : first.end])
     if named_already:
         return [Refusal(ids, f"{text[first.start : first.end]!r} speaks of something already named")]
+    if _PROPERTY.match(first.claim.span.text) and _OWNS.search(text[floor : first.start]):
+        return [Refusal(ids, f"{text[first.start : first.end]!r} is a property, not a finding")]
     cut = inference_before(text, floor, first.start)
-    if cut is not None:
+    if cut is not None and not image_indicates(text, floor, first.start):
         return [_cut_inference(text, cut, group, listed, ids, ceiling)]
     filled = _FILLED.search(text[floor : first.start])
     if filled is not None:
@@ -103,7 +123,7 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [change(start, group[-1].end, f"clear of {_joined(text, group)}", ids)]
     predicate = predicate_before(text, floor, first.start)
     if predicate is not None and not first.determiner:
-        return [_opposite(text, group, predicate.start, floor, truth, ids)]
+        return [_opposite(text, group, predicate.start, floor, truth, ids, listed.predicates)]
     if listed.before is not None or listed.after is not None:
         return [_deny_part(text, group, listed, ids)]
     including = inclusion_before(text, floor, first.start)
@@ -114,6 +134,32 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
     replacement = capitalised_like(_denied_list(text, group), text[first.start])
     return [change(first.start, group[-1].end, replacement, ids)]
+
+
+def join_predicates(text: str, changes: Sequence[Change]) -> list[Change]:
+    """Make one edit of two predicates that are coordinated and both become normal: "enlarged and abnormal" -> "normal".
+
+    Args:
+        text: The answer.
+        changes: In order of position.
+    """
+    joined: list[Change] = []
+    for made in changes:
+        last = joined[-1] if joined else None
+        if last is None or not (
+            _NORMAL_WORDS.fullmatch(last.replacement) and _NORMAL_WORDS.fullmatch(made.replacement)
+        ):
+            joined.append(made)
+            continue
+        if last.start <= made.start and made.end <= last.end:
+            joined[-1] = replace(last, claim_ids=last.claim_ids + made.claim_ids)
+        elif _JOINS_PREDICATES.fullmatch(text[last.end : made.start]):
+            words = min(last.replacement, made.replacement, key=len)
+            ids = last.claim_ids + made.claim_ids
+            joined[-1] = change(last.start, made.end, words, ids)
+        else:
+            joined.append(made)
+    return joined
 
 
 def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Claim]) -> bool:
@@ -182,8 +228,9 @@ def _cut_inference(
     text: str, cut: int, group: Sequence[NounPhrase], listed: Listed, ids: tuple[str, ...], ceiling: int
 ) -> Change | Refusal:
     """Delete ", suggesting pneumonia": what is inferred wrongly leaves with its inference."""
-    end = group[-1].end
-    if listed.before is not None or listed.after is not None or _CUT_END.match(text[end:ceiling]) is None:
+    found = _CUT_END.match(text[group[-1].end : ceiling])
+    end = group[-1].end + (found.end("tail") if found is not None and found["tail"] else 0)
+    if listed.before is not None or listed.after is not None or found is None:
         return Refusal(ids, f"{text[cut:end]!r} does not end its clause")
     if not text[group[0].claim.sentence.start_char : cut].strip():
         return Refusal(ids, f"nothing would be left before {text[cut:end]!r}")
@@ -191,12 +238,19 @@ def _cut_inference(
 
 
 def _opposite(
-    text: str, group: Sequence[NounPhrase], start: int, floor: int, truth: str, ids: tuple[str, ...]
+    text: str,
+    group: Sequence[NounPhrase],
+    start: int,
+    floor: int,
+    truth: str,
+    ids: tuple[str, ...],
+    predicates: frozenset[int],
 ) -> Change | Refusal:
     """Replace a predicate: "is significantly enlarged" -> "is normal", or "not enlarged" where only that is known."""
     end = group[-1].end
     subject = text[floor:start].lower()
-    if re.match(r"\s+(?:and|with|but)\s+(?:\w+\s+){0,2}\w*(?:ed|al|ing|ment)\b", text[end:]) and len(group) == 1:
+    other = _OTHER_PREDICATE.match(text, end)
+    if other is not None and predicates.isdisjoint(range(other.start("words"), other.end())):
         return Refusal(ids, f"{text[start:end]!r} is coordinated with another predicate")
     found = _NORMAL_WORDS.search(truth)
     if found is None:

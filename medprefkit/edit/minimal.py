@@ -5,6 +5,7 @@ it every edit of the same decision. What nothing contradicts is never touched, e
 finding that was removed.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from medprefkit.edit.deletion import (
     trailing_gloss,
     trailing_inference,
 )
-from medprefkit.edit.denial import Listed, deny_group, group_phrases
+from medprefkit.edit.denial import Listed, deny_group, group_phrases, join_predicates
 from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.noun_phrase import NounPhrase
@@ -32,6 +33,7 @@ from medprefkit.records import Case, Claim, Dropped, Edit, ErrorType, Severity, 
 _DELETED = frozenset({"unsupported_context", "recommendation", "meta_text", "wrong_temporal", "wrong_knowledge"})
 _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
+_DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
 _AFFIRMS_A_FINDING = frozenset(
     {"false_negation", "wrong_laterality", "wrong_location", "wrong_severity", "wrong_quantity", "wrong_measurement",
      "wrong_descriptor", "wrong_diagnosis", "wrong_certainty"}
@@ -45,7 +47,7 @@ class MinimalEditor:
     Args:
         max_edited_share: Refuse an answer that would lose a larger share of its tokens. Errors are dense in real
             answers (half of a report's characters may be wrong), but a denied phrase keeps its noun: a share above the
-            default means that whole sentences go, and that the pair no longer contrasts phrases. Answers of a few
+            default leaves little more than a preamble, and the pair no longer contrasts phrases. Answers of a few
             words are exempt.
         grow_empty_spans: Let a deletion take in the nearest surviving word, so that both sides have tokens.
         significant_weight: Weight of an edit that would change what a clinician does.
@@ -58,7 +60,7 @@ class MinimalEditor:
     def __init__(
         self,
         *,
-        max_edited_share: float = 0.6,
+        max_edited_share: float = 0.85,
         grow_empty_spans: bool = True,
         significant_weight: float = 1.0,
         insignificant_weight: float = 0.5,
@@ -145,6 +147,9 @@ class _Plan:
         self._claims = claims
         self._verdicts = verdicts
         self._wrong = [c for c in claims if c.claim_id in verdicts]
+        self._predicates = frozenset(
+            c.phrase.start_char for c in self._wrong if c.kind in {"normality", "finding"} and c.role != "yes_no"
+        )
         self._made = _Outcome()
 
     def carry_out(self) -> _Outcome:
@@ -202,7 +207,7 @@ class _Plan:
         )
 
     def _denials(self, claims: Sequence[Claim]) -> set[str]:
-        taken = [c for c in claims if c.kind in _THINGS and c.polarity == "affirmed" and c.role != "yes_no"]
+        taken = [c for c in claims if _says_there_is(c) and c.role != "yes_no"]
         taken.sort(key=_start)
         others = [c for c in self._claims if c not in taken]
         for group in group_phrases(self._text, taken, others):
@@ -214,7 +219,7 @@ class _Plan:
     def _listed(self, group: Sequence[NounPhrase]) -> Listed:
         first, last = group[0].claim, group[-1].claim
         if first.list_id is None:
-            return Listed(None, None, 0, 0)
+            return Listed(None, None, 0, 0, self._predicates)
         mates = [
             c
             for c in self._claims
@@ -222,7 +227,9 @@ class _Plan:
         ]
         before = sorted((c for c in mates if c.span.start_char < first.span.start_char), key=_start)
         after = sorted((c for c in mates if c.span.start_char > last.span.start_char), key=_start)
-        return Listed(before[-1] if before else None, after[0] if after else None, len(before), len(after))
+        return Listed(
+            before[-1] if before else None, after[0] if after else None, len(before), len(after), self._predicates
+        )
 
     def _affirmations(self, claims: Sequence[Claim]) -> set[str]:
         taken = [c for c in claims if c.kind in _THINGS and c.polarity == "denied" and c.role != "yes_no"]
@@ -231,19 +238,24 @@ class _Plan:
         for claim in taken:
             if claim.claim_id in done:
                 continue
-            mates = [claim] if claim.list_id is None else [c for c in taken if c.list_id == claim.list_id]
-            ids = {c.claim_id for c in mates}
-            rest = [
-                c
-                for c in self._claims
-                if claim.list_id is not None
-                and c.list_id == claim.list_id
-                and c.polarity == "denied"
-                and c.claim_id not in ids
-            ]
-            self._made.add(affirm_group(self._text, mates, rest))
-            done |= ids
+            together = self._denied_with(claim)
+            mates = [c for c in together if c in taken]
+            self._made.add(affirm_group(self._text, mates, [c for c in together if c not in taken]))
+            done |= {c.claim_id for c in mates}
         return done
+
+    def _denied_with(self, claim: Claim) -> list[Claim]:
+        """Return the claims that one denial reaches, in order: those of its list up to the next "no"."""
+        if claim.list_id is None:
+            return [claim]
+        listed = [c for c in self._claims if c.list_id == claim.list_id and c.polarity == "denied"]
+        groups: list[list[Claim]] = []
+        for member in sorted(listed, key=_start):
+            gap = self._text[groups[-1][-1].phrase.end_char : member.span.start_char] if groups else "no"
+            if _DENIES_ANEW.search(gap) is not None:
+                groups.append([])
+            groups[-1].append(member)
+        return next(group for group in groups if claim in group)
 
     def _bodies(self, claims: Sequence[Claim]) -> set[str]:
         """Turn what is neither a finding nor a device: normality, organs, planes, modalities."""
@@ -319,7 +331,7 @@ class _Plan:
     def _settle(self) -> None:
         """Keep what is disjoint, cuts no character, and whose whole decision can be carried out."""
         kept: list[Change] = []
-        for made in sorted(self._made.changes, key=_range):
+        for made in join_predicates(self._text, sorted(self._made.changes, key=_range)):
             if not (is_boundary(self._text, made.start) and is_boundary(self._text, made.end)):
                 self._made.refusals.append(Refusal(made.claim_ids, "it would cut a character in two"))
             elif kept and made.start < kept[-1].end:
@@ -338,8 +350,15 @@ def _error_of(verdicts: Sequence[Verdict]) -> ErrorType:
     return error
 
 
+def _says_there_is(claim: Claim) -> bool:
+    """Tell whether the claim affirms a thing; "an acute abnormality" denies the normality "no acute abnormality"."""
+    if claim.kind == "normality":
+        return claim.polarity == "denied" and claim.concept.startswith("no_")
+    return claim.kind in _THINGS and claim.polarity == "affirmed"
+
+
 def _is_removed(claim: Claim, verdict: Verdict) -> bool:
-    return claim.kind in _THINGS and claim.polarity == "affirmed" and verdict.target == claim.phrase
+    return _says_there_is(claim) and verdict.target == claim.phrase
 
 
 def _must_stay(claim: Claim, verdicts: dict[str, Verdict]) -> bool:

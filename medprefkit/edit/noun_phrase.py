@@ -12,13 +12,14 @@ from medprefkit.records import Attribute, Claim
 _OF_PHRASE = re.compile(
     r"(?P<lead>(?:[\w-]+,?\s+){0,4})"
     r"(?P<noun>evidence|signs?|indications?|findings?|presence|existence|areas?|amounts?|degrees?|accumulations?|"
-    r"features?|foci|focus|regions?|patches|collections?|development|appearance|volumes?|levels?|cases?|suggestions?)"
-    r"\s+(?:of|for)\s+$",
+    r"presentations?|patterns?|manifestations?|features?|foci|focus|regions?|patches|collections?|development|"
+    r"appearance|volumes?|levels?|cases?|suggestions?)\s+(?:of|for)\s+$",
     re.I,
 )
+_OF_INSIDE = re.compile(_OF_PHRASE.pattern.removesuffix("$"), re.I)
 _CARRIES_NOTHING = frozenset(
-    {"presence", "existence", "amount", "amounts", "degree", "degrees", "development", "appearance", "volume",
-     "volumes", "level", "levels", "case", "cases"}
+    {"presentation", "pattern", "manifestation", "presence", "existence", "amount", "amounts", "degree", "degrees",
+     "development", "appearance", "volume", "volumes", "level", "levels", "case", "cases"}
 )  # fmt: skip
 """Nouns before "of" that only say that the thing is there: "no presence of X" is "no X"."""
 
@@ -63,7 +64,7 @@ def noun_phrase(text: str, claim: Claim) -> NounPhrase:
         inner = start
         start = _leftmost(text, noun_start, floor)
         of_noun = text[noun_start:inner]
-    elif (found := _OF_PHRASE.search(text[start : claim.span.start_char])) is not None and found.end() > 0:
+    elif (found := _OF_INSIDE.search(text[start : claim.span.start_char])) is not None:
         # the detector took "evidence of" into the phrase
         noun_start = start + found.start("noun")
         inner = start + found.end()

@@ -33,7 +33,8 @@ _SHOWING = frozenset(
 _SHAPE = frozenset(
     {"round", "rounded", "oval", "irregular", "well-defined", "ill-defined", "well-circumscribed", "circumscribed",
      "homogenous", "homogeneous", "heterogeneous", "spiculated", "lobulated", "patchy", "hazy", "diffuse", "confluent",
-     "fluffy", "smooth", "nodular-appearing", "wedge-shaped", "solitary", "single", "isolated", "large-scale"}
+     "fluffy", "smooth", "nodular-appearing", "wedge-shaped", "volume",
+     "classic", "typical", "characteristic", "solitary", "single", "isolated", "large-scale"}
 )  # fmt: skip
 
 _SIDE = frozenset(
