@@ -72,13 +72,19 @@ class Facts:
         return Bearings(present, absent)
 
     def named(self, claim: Claim) -> tuple[Claim, ...]:
-        """Return the statements that affirm the concept itself or a kind of it, wherever they place it."""
+        """Return the statements that affirm the concept itself or a kind of it, wherever they place it.
+
+        "Abnormality" is a kind of nothing here: what is mild of one abnormality says nothing of another.
+        """
         return tuple(
             other
             for other in self.claims
             if other.polarity == "affirmed"
             and other.kind != "normality"
-            and (self.lexicon.is_a(other.concept, claim.concept) or self.lexicon.kin(other.concept, claim.concept))
+            and (
+                self.lexicon.kin(other.concept, claim.concept)
+                or (self.lexicon.is_a(other.concept, claim.concept) and not claim.concept.endswith("abnormality"))
+            )
         )
 
     def doubts(self, claim: Claim) -> Claim | None:

@@ -8,6 +8,7 @@ Source: the taxonomy of chest report metrics (CheXpert, GREEN, ReXErr). Differs:
 quotation of the reference, and abstaining is a verdict.
 """
 
+import re
 from collections.abc import Sequence
 
 from medprefkit.check import ruling
@@ -23,6 +24,8 @@ from medprefkit.lexicon import Lexicon, lexicon
 from medprefkit.records import Case, Claim, ErrorType, Verdict
 
 _BEYOND_IMAGE = frozenset({"context", "comparison", "recommendation", "meta_text"})
+_GENERIC = re.compile(r"(?:the\s+(?:presence|occurrence|development)\s+of\s+)?an?\s", re.I)
+"""A phrase that speaks of the thing in general, not of the one named before."""
 _THINGS = frozenset({"finding", "device"})
 
 
@@ -156,7 +159,8 @@ class _Judge:
         kept: list[Verdict] = []
         for claim, verdict in zip(self._claims, verdicts, strict=True):
             basis = ruled.get(claim.refers_to) if claim.refers_to is not None else None
-            if basis is None or basis.error_type != "false_finding" or claim.role == "definition":
+            generic = claim.role == "definition" or _GENERIC.match(claim.phrase.text) is not None
+            if basis is None or basis.error_type != "false_finding" or generic:
                 kept.append(verdict)
                 continue
             wrong = Wrong("false_finding", claim.phrase, "")

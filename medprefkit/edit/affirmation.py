@@ -50,6 +50,10 @@ _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re
 _NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?:normal|healthy)(?=\s+\w)", re.I)
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
+_COMPARING = re.compile(
+    r"\b(?:persistent|stable|unchanged|worsening|worsened|improved|improving|increasing|again)\s+", re.I
+)
+"""Words of the reference that compare with a study that the answer's reader does not have."""
 _MOST_WORDS = 9
 _SHOW = {"singular": "shows", "plural": "show"}
 
@@ -98,7 +102,7 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
         return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
     if truth.lower() in _UNNAMED:
         return change(predicate.start, end, "abnormal", ids)
-    words = truth.strip().rstrip(".")
+    words = _COMPARING.sub("", truth.strip().rstrip("."))
     if _ADJECTIVE.fullmatch(words):
         return change(predicate.start, end, words.lower(), ids)
     heart = "heart" in sentence.lower() or "cardiac" in sentence.lower()

@@ -44,7 +44,7 @@ _EXISTS = re.compile(
 )
 _ENDS = re.compile(r"\s*(?:[.;]|$)")
 _INFERS = re.compile(
-    r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:may|might|could|can|would)?\s*(?:be\s+)?)?"
+    r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:appears?\s+to\s+be\s+|(?:may|might|could|can|would)\s+(?:be\s+)?|also\s+)?)?"
     r"(?:suggest(?:s|ing|ive\s+of)|indicat(?:es?|ing|ive\s+of)|consistent\s+with|compatible\s+with|concerning\s+for|"
     r"suspicious\s+for|worrisome\s+for|representing|reflecting|likely\s+due\s+to|due\s+to|related\s+to|"
     r"secondary\s+to|(?:is\s+|are\s+)?causing|leading\s+to|resulting\s+in|raising\s+(?:the\s+)?(?:concern|suspicion|possibility)\s+(?:for|of)|pointing\s+to(?:wards?)?)"

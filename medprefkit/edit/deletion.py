@@ -22,7 +22,7 @@ _TRAILING = re.compile(
     r"(?P<cut>,\s+(?:suggesting|indicating|indicative\s+of|suggestive\s+of|consistent\s+with|compatible\s+with|"
     r"concerning\s+for|causing|resulting\s+in|leading\s+to|pointing\s+to(?:wards?)?|raising|requiring|representing|"
     r"possibly\s+(?:due|indicating|suggesting)|likely\s+(?:due|indicating|representing)|contributing|compromising|"
-    r"which\s+(?:may|might|could|can)?\s*(?:suggests?|indicates?|causes?|is\s+(?:causing|consistent|indicative|"
+    r"which\s+(?:may|might|could|can)?\s*(?:means?|suggests?|indicates?|causes?|is\s+(?:causing|consistent|indicative|"
     r"suggestive|concerning|likely)|are\s+(?:causing|consistent|indicative|suggestive|concerning|likely)|"
     r"be\s+(?:due|related|indicative|caused|a\s+sign)))\b[^.;:]*)(?=[.;]|$)",
     re.I,

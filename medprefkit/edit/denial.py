@@ -44,6 +44,7 @@ _OTHER_PREDICATE = re.compile(
     r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,2}\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
 )
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
+_FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
@@ -166,6 +167,9 @@ def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Cla
     between = text[last.end : phrase.start]
     if _SEPARATOR.fullmatch(between) is None:
         return False
+    floor = last.claim.sentence.start_char
+    if "," in between and is_shown(text, floor, last.start) and _FINITE.match(text, phrase.end):
+        return False  # "there is A, and B is present": two clauses
     return not any(last.end <= c.span.start_char < phrase.start for c in others if c.role == "statement")
 
 
@@ -232,8 +236,9 @@ def _cut_inference(
     end = group[-1].end + (found.end("tail") if found is not None and found["tail"] else 0)
     if listed.before is not None or listed.after is not None or found is None:
         return Refusal(ids, f"{text[cut:end]!r} does not end its clause")
-    if not text[group[0].claim.sentence.start_char : cut].strip():
-        return Refusal(ids, f"nothing would be left before {text[cut:end]!r}")
+    left = text[group[0].claim.sentence.start_char : cut].strip()
+    if not left or re.search(r"\b(?:be|to|is|are|was|were|and|or|may|might|could|of|with|that|which)$", left):
+        return Refusal(ids, f"no clause would be left before {text[cut:end]!r}")
     return change(cut, end, "", ids)
 
 

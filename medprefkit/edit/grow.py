@@ -1,4 +1,4 @@
-"""Deletions and insertions take in the nearest word that survives, so that neither side of the pair is empty."""
+"""Deletions and insertions take in the nearest word or mark that survives, so that no side of a pair is empty.
 
 import re
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _grown(answer: str, edit: Edit, floor: int, ceiling: int) -> Edit:
     start, end = edit.span.start_char, edit.span.end_char
     if (left := _WORD_LEFT.search(answer[floor:start])) is not None:
         at = floor + left.start()
-        if (at == 0 or answer[at - 1].isspace()) and is_boundary(answer, at):
+        if (at == floor or answer[at - 1].isspace()) and is_boundary(answer, at):
             kept = left[0] if edit.replacement or not left[0][-1:].isspace() else left[0].rstrip()
             return _with(answer, edit, at, end, f"{kept}{edit.replacement}")
     if (right := _WORD_RIGHT.match(answer[end:ceiling])) is not None:

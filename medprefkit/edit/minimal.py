@@ -34,6 +34,8 @@ _DELETED = frozenset({"unsupported_context", "recommendation", "meta_text", "wro
 _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
+_LEAD_WORDS = 3
+"""At most so many words ("In this case,") before the words that point back, for a sentence to be about the thing."""
 _AFFIRMS_A_FINDING = frozenset(
     {"false_negation", "wrong_laterality", "wrong_location", "wrong_severity", "wrong_quantity", "wrong_measurement",
      "wrong_descriptor", "wrong_diagnosis", "wrong_certainty"}
@@ -167,6 +169,10 @@ class _Plan:
     def _verdict(self, claim: Claim) -> Verdict:
         return self._verdicts[claim.claim_id]
 
+    def _label(self, claim: Claim) -> str:
+        rulings = self._case.verdicts.verdicts if self._case.verdicts is not None else ()
+        return next((v.label for v in rulings if v.claim_id == claim.claim_id), "unverifiable")
+
     def _dependents(self, claims: Sequence[Claim]) -> set[str]:
         """Delete the sentences that speak further of what is not there."""
         taken: set[str] = set()
@@ -175,7 +181,12 @@ class _Plan:
                 continue
             inside = [c for c in self._claims if c.sentence == claim.sentence]
             first = min(inside, key=_start)
-            if first.refers_to not in self._verdicts or any(_must_stay(c, self._verdicts) for c in inside):
+            lead = self._text[first.sentence.start_char : first.phrase.start_char]
+            if (
+                first.refers_to not in self._verdicts
+                or len(lead.split()) > _LEAD_WORDS
+                or any(_must_stay(c, self._verdicts) for c in inside)
+            ):
                 self._made.add(Refusal((claim.claim_id,), "its sentence also says what is true"))
                 taken.add(claim.claim_id)
                 continue
@@ -294,6 +305,12 @@ class _Plan:
             heads = [by_id[i] for i in made.claim_ids]
             if len(heads) == 1 and self._verdict(heads[0]).error_type in _RENAMED and made.replacement:
                 self._follow_renaming(made, heads[0], firm)
+                continue
+            if len(heads) == 1 and heads[0].kind == "normality" and heads[0].polarity == "affirmed":
+                right = [c for c in firm if self._label(c) == "supported"]
+                found = trailing_inference(self._text, made.end, heads[0].sentence.end_char, right, unnamed=False)
+                if found is not None and self._free(found):
+                    self._made.add(replace(found, claim_ids=made.claim_ids))
                 continue
             if not heads or not all(_is_removed(c, self._verdict(c)) for c in heads):
                 continue
