@@ -42,7 +42,7 @@ _WHOLE: tuple[tuple[AsideKind, str], ...] = (
     ("recommendation", r"\b(?:important|essential|crucial|advisable|necessary|recommended|best)\s+to\s+(?:consult|seek|note|remember|consider|have|correlate|follow|perform|discuss|get)\b"),
     ("recommendation", r"\b(?:please|should|must|recommend(?:ed)?|suggest|advise)\s+(?:consult|seek|see|correlate|be\s+(?:further|evaluated|considered|followed|performed|correlated)|follow|clinical correlation|xxxx for|further|a follow|ct|repeat|dedicated|correlation|comparison)\b|^\W*(?:recommend|consider|correlate|suggest)\b"),
     ("recommendation", r"\b(?:further|additional|immediate|urgent|prompt)\s+(?:\w+\s+){0,3}?(?:evaluation|investigation|testing|tests|imaging|attention|assessment|intervention|workup|analysis)\b[^.;]*\b(?:needed|required|necessary|warranted|recommended|indicated|help|determine|confirm)\b"),
-    ("context", r"^\W*(?:the\s+)?patient\s+(?:has|had|is|was)\s+(?:a\s+)?(?:(?:known|past|prior)\s+)?(?:history|undergone|admitted|diagnosed|presenting|complaining|scheduled|being\s+treated)"),
+    ("context", r"^\W*(?:the\s+)?patient\s+(?:has\s+been|has|had|is|was)\s+(?:a\s+)?(?:(?:known|past|prior)\s+)?(?:history|undergone|admitted|diagnosed|presenting|complaining|scheduled|being\s+treated)"),
 )  # fmt: skip
 
 _PART_PATTERNS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PARTS)

@@ -18,10 +18,12 @@ _KINDS = bag("""condition conditions disease diseases disorder term type kind fo
     part region process state situation presence layer type accumulation enlargement collapse result lesion growth structure
     central compartment device line abnormalities areas used known defined characterized called referred caused another
     small fluid tissue air cavity lung space mass one when where typically usually commonly often""")
+_TERMS = bag("condition disease disorder term type accumulation collection buildup inflammation infection")
 _SPECIFIC = bag("""located seen visible present causing consistent compatible likely also noted suggestive measuring evident not
     significantly clearly larger smaller most in on at within concerning indicating indicative displaced being""")
-_GENERAL_VERBS = frozenset({"refers", "means", "occurs", "involves", "describes"})
+_GENERAL_VERBS = frozenset({"refers", "occurs", "involves", "describes"})
 _THIS = frozenset({"this", "these", "there", "it", "image", "patient"})
+_CAUSING = {(m, v) for m in ("can", "may", "could") for v in ("cause", "lead", "result", "occur")} | {("can", "be")}
 _CLOSE = frozenset({",", ";", "."})
 
 
@@ -44,7 +46,7 @@ def find_glosses(words: Words, sentence: tuple[int, int], subjects: list[Subject
 def _is_general(words: Words, sentence: tuple[int, int], subjects: list[Subject]) -> bool:
     first, last = sentence
     inside = words.lower[first:last]
-    if inside[:2] == ("the", "term") or "term" in inside[:2]:
+    if "term" in inside[:2] or _is_about_causes(inside):
         return True
     subject = next((s for s in subjects if first <= s[0] <= first + 3), None)
     if subject is None:
@@ -64,7 +66,18 @@ def _is_general(words: Words, sentence: tuple[int, int], subjects: list[Subject]
         return True
     if subject[2] == "organ" and words.lower[verb + 1 : verb + 2] and words.lower[verb + 1] not in _ARTICLES:
         return False
+    if starts == ("the",) and subject[2] == "finding":  # "The mass is a ..." may be about this patient
+        kinds = words.lower[verb + 1 : min(verb + 4, last)]
+        return bool(kinds) and kinds[0] in _ARTICLES and bool(_TERMS.intersection(kinds))
     return (named_by_article or starts == ("the",)) and _explains(words, verb, last)
+
+
+def _is_about_causes(inside: tuple[str, ...]) -> bool:
+    """Tell whether a sentence lists what a finding may come from or lead to: "It can be caused by ..."."""
+    if inside[:3] == ("the", "presence", "of") and inside[3:4] and inside[3] in _INDEFINITE:
+        return "can" in inside[:10] or "may" in inside[:10]
+    pronoun = inside[:1] and inside[0] in {"it", "they", "this", "these", "such"}
+    return bool(pronoun) and any(inside[i : i + 2] in _CAUSING for i in range(1, 4))
 
 
 def _speaks_of_image(words: Words, sentence: tuple[int, int]) -> bool:

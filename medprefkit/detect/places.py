@@ -84,9 +84,7 @@ def _place_phrase(
         if organ:
             names.append(organ.concept)
             found += [
-                m
-                for k in range(organ.start, organ.end)
-                if (m := marks.get(k)) and m.start == k and m.kind in {"laterality", "location"}
+                m for k in range(organ.start, organ.end) if (m := marks.get(k)) and m.start == k and organ.keeps(m)
             ]
             found += _organ_as_place(organ, found)
             i = organ.end

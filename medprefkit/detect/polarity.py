@@ -10,6 +10,8 @@ from medprefkit.detect.tokens import Words
 def apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: bool) -> None:
     """Set polarity, certainty, experiencer and time by the cues that reach the claim."""
     reached = [cue for cue in cues if cue.first <= draft.start and draft.end <= cue.last]
+    if draft.kind in {"modality", "view_plane"}:  # "is not a CT", but not "no effusion on this CT"
+        reached = [cue for cue in reached if draft.phrase[0] - cue.end <= 1]
     denials = [cue for cue in reached if cue.effect in {"denied", "resolved"}]
     if any(cue.effect == "none" for cue in reached) and not any(cue.effect == "denied" for cue in reached):
         denials = []

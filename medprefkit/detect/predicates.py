@@ -41,15 +41,16 @@ def find_predicates(
     words: Words, clause: tuple[int, int], mentions: Sequence[Mention], matches: Sequence[Match]
 ) -> list[Mention]:
     """Return what the clause says of organs, one mention for each organ, in order of position."""
-    organs = [m for m in mentions if m.kind == "organ" and not _names_a_study(m, mentions)]
+    organs = [m for m in mentions if m.kind == "organ" and not names_a_study(m, mentions)]
     places = {(m.start, m.end) for m in matches}
     names = [m for m in mentions if m.kind != "organ" and (m.start, m.end) not in places]
     named = {i for m in names for i in range(m.start, m.end)}
     said = [s for s in _sayings(words, clause, matches) if not named.intersection(range(s.start, s.end))]
+    others = frozenset(i for s in said for i in range(s.start, s.end))
     found: list[Mention] = []
     for k, saying in enumerate(said):
         after = _end_of_last(said, k, clause[0])
-        found += _resolve(words, clause, saying, organs, after, mentions)
+        found += _resolve(words, clause, saying, organs, after, mentions, others)
     return found
 
 
@@ -92,10 +93,11 @@ def _aspects_after(words: Words, i: int, last: int) -> tuple[int, frozenset[str]
     """Read "in size and contour" behind a predicate; return its end and the aspects."""
     if i + 1 < last and words.lower[i] == "-" and words.lower[i + 1] in _ASPECTS:  # "normal-sized heart"
         return i + 2, frozenset({words.lower[i + 1]})
-    if i + 1 >= last or words.lower[i] not in {"in", "for"}:
+    if i >= last or words.lower[i] not in {"in", "for", *_ASPECTS}:
         return i, frozenset()
     found: list[str] = []
-    end = j = i + 1
+    end = i
+    j = i + (words.lower[i] in {"in", "for"})
     while j < last and (words.lower[j] in _ASPECTS or (found and words.lower[j] in {"and", ",", "or"})):
         if words.lower[j] in _ASPECTS:
             found.append(words.lower[j])
@@ -111,8 +113,9 @@ def _resolve(
     organs: Sequence[Mention],
     subject_from: int,
     mentions: Sequence[Mention],
+    others: frozenset[int],
 ) -> list[Mention]:
-    ahead = _organs_ahead(words, clause, saying, organs)
+    ahead = _organs_ahead(words, clause, saying, organs, others)
     modifies = not ahead and not _is_noun(saying) and _modifies_a_noun(words, saying.end, clause[1], mentions)
     behind = [] if ahead or modifies else _subjects(words, subject_from, saying.start, organs, mentions)
     if saying.match and saying.match.noun and not ahead and not behind:
@@ -136,6 +139,13 @@ def _resolve(
                     attributive=bool(ahead) or noun,
                     reach=max(end, _after_aspects(words, organ.end, clause[1])) if ahead else end)
         )  # fmt: skip
+    study = _study_ahead(saying, clause[1], mentions)
+    if saying.normal is not None and study and not subjects:
+        found.append(
+            Mention(saying.start, saying.end, "normal_study", "normality", saying.normal is False, predicate=True,
+                    attributive=True, reach=study)
+        )  # fmt: skip
+        return found
     if modifies:
         return []
     if not subjects and saying.normal is not None and _speaks_of_the_study(words, clause, saying, mentions):
@@ -149,11 +159,19 @@ def _resolve(
     return found
 
 
+def _study_ahead(saying: _Said, last: int, mentions: Sequence[Mention]) -> int:
+    """Return the end of the study that a word of normality modifies ("a normal brain MRI"), or 0."""
+    i = saying.end
+    organ = next((m for m in mentions if m.kind == "organ" and m.start == i), None)
+    i = organ.end if organ else i
+    return next((m.end for m in mentions if m.kind == "modality" and m.start == i and m.end <= last), 0)
+
+
 def _is_noun(saying: _Said) -> bool:
     return saying.match is not None and saying.match.noun
 
 
-def _names_a_study(organ: Mention, mentions: Sequence[Mention]) -> bool:
+def names_a_study(organ: Mention, mentions: Sequence[Mention]) -> bool:
     """Tell whether an organ only names a study: the "chest" of "chest X-ray"."""
     return any(m.kind == "modality" and m.start == organ.end for m in mentions)
 
@@ -167,7 +185,9 @@ def _modifies_a_noun(words: Words, i: int, last: int, mentions: Sequence[Mention
     return not words.lower[i].endswith("ly") and words.lower[i] not in _AFTER_PREDICATE
 
 
-def _organs_ahead(words: Words, clause: tuple[int, int], saying: _Said, organs: Sequence[Mention]) -> list[Mention]:
+def _organs_ahead(
+    words: Words, clause: tuple[int, int], saying: _Said, organs: Sequence[Mention], others: frozenset[int]
+) -> list[Mention]:
     """Return the organs of "clear lungs", "normal heart size and mediastinal contours", "enlargement of the heart"."""
     noun = saying.match is not None and saying.match.noun
     i = saying.end
@@ -176,7 +196,9 @@ def _organs_ahead(words: Words, clause: tuple[int, int], saying: _Said, organs: 
             i += 1
         elif not (i < clause[1] and any(o.start == i for o in organs)):
             return []
-    elif i < clause[1] and words.lower[i] in {"of", "in"} and saying.normal is None:
+    elif i < clause[1] and words.lower[i] == "of" and saying.aspects:  # "normal size and configuration of the heart"
+        i += 1
+    elif i < clause[1] and words.lower[i] in {"of", "in"}:
         return []
     found: list[Mention] = []
     while i < clause[1]:
@@ -184,7 +206,9 @@ def _organs_ahead(words: Words, clause: tuple[int, int], saying: _Said, organs: 
         if organ:
             found.append(organ)
             i = organ.end
-        elif words.lower[i] in {"and", ",", "or"} and found and _organ_soon(words, i + 1, clause[1], organs):
+        elif (words.lower[i] in {"and", ",", "or"} and found and _organ_soon(words, i + 1, clause[1], organs)) or (
+            words.lower[i] in {"and", ","} and not found and i + 1 in others
+        ):
             i += 1
         elif not is_function_word(words.lower[i]) and (words.lower[i].isalpha() or words.lower[i] == "-"):
             if found and words.lower[i] not in _ASPECTS and words.lower[i] not in DETERMINERS:

@@ -32,7 +32,7 @@ _SLOTS: tuple[tuple[Slot, str], ...] = (
     ("modality", r"\bmodalit\w+\b|\b(?:type|kind|sort|form) of (?:\w+ )?(?:image|imaging|scan|study|picture|test|exam\w*|radiograph|technology|media)\b|\bimaging (?:method|technique|type|study|test|modality)\b|\bhow (?:was|is|were|are) (?:this|the|these)(?: \w+)? (?:image|picture|scan|study|images) (?:taken|acquired|obtained|made|captured)\b|\b(?:technique|method|technology|machine|device|tool) (?:was |is )?(?:used|being used|employed)\b|\bwhat (?:scan|imaging|image) (?:is|was)\b|\bwhat is used to (?:take|create|capture)\b|\b(?:image|picture|scan) (?:was )?(?:taken|acquired|obtained|created|captured) (?:with|using|by)\b|\bcaptured? (?:the|this) image\b"),
     ("laterality", r"\bwh(?:ich|at) (?:\w+ )?side\b|\bwh(?:ich|at) (?:lung|kidney|hemisphere|eye|breast|hemidiaphragm|ventricle|leg|arm)\b"),
     ("organ", r"\borgans?\b(?! system)|\b(?:which|what) (?:part|region|area) of (?:the |this )?(?:human )?body\b|\bbody parts?\b|\bwhere does (?:the|this) (?:picture|image) show\b|\b(?:which|what) (?:anatomical |anatomic )?structures?\b|\bwhat system\b|\borgan system\b|\bbelongs? to\b"),
-    ("location", r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|ion)\b|\bin what\b|\bposition of\b"),
+    ("location", r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|ion)\b|\bin what (?!position|plane)\b|\bposition of\b"),
     ("descriptor", r"\bcolou?rs?\b|\bdensit\w+\b|\bshapes?\b|\bhow would you describe\b|\bappearance\b|\btextures?\b|\bmargins?\b|\bborders?\b|\bintensit\w+\b|\bsignal\b|\bechogenicity\b|\bcharacteri\w+\b|\blooks? like\b|\bhow (?:does|do|is|are)\b|\bpattern\b|\bdescribe the\b|\bbrightness\b"),
     ("finding", r"\babnormal\w*\b|\bdiagnos\w+\b|\bdiseases?\b|\bpatholog\w+\b|\bfindings?\b|\bwrong\b|\blesions?\b|\bconditions?\b|\bproblems?\b|\bcauses?\b|\betiolog\w+\b|\bprocess\b|\bmass\b|\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b"),
 )  # fmt: skip
@@ -95,7 +95,8 @@ def parse_question(words: Words) -> Question:
         return Question("either" if either else "yes_no", slot, negative, known)
     if opening in _WH and asks:
         return Question("wh", slot, negative=False, words=known)
-    return Question("none", "other", negative=False, words=known)
+    open_kind: Literal["yes_no", "none"] = "yes_no" if "?" in lower else "none"
+    return Question(open_kind, slot, negative=False, words=known)
 
 
 def answer_word(words: Words, question: Question) -> int:

@@ -79,7 +79,11 @@ def read_statements(
         for draft in made:
             draft.list_id = None if draft.list_id is None else draft.list_id + lists
         lists = max([lists, *(d.list_id + 1 for d in made if d.list_id is not None)])
-        drafts += made + _asides(words, sentence)
+        asides = _asides(words, sentence)
+        for draft in made:
+            if any(a.start <= draft.start and draft.end <= a.end for a in asides):
+                draft.role = "definition"
+        drafts += made + asides
     for draft in drafts:
         draft.marks += [t for m in draft.marks for t in found if (t.start, t.end) == (m.start, m.end) and t != m]
     return drafts

@@ -36,7 +36,7 @@ _BEFORE: dict[Effect, str] = {
         suggest, suggests, concerning for, concern for, questionable, question of, suspected, suspicion of, perhaps, presumably,
         potential, potentially, equivocal, difficult to exclude, may represent, could represent, raises the possibility of,
         worrisome for, possibility of, appears to represent, indicative of possible""",
-    "hypothetical": """if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, could cause, can cause,
+    "hypothetical": """if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause, can cause,
         may cause, can lead to, can result in, may lead to, could lead to, can be caused by, may be caused by""",
     "history": """history of, h/o, status post, previously seen, previously noted, prior history of""",
     "family": """family history of, mother had, father had, mother has, father has""",
@@ -52,7 +52,7 @@ _AFTER: dict[Effect, str] = {
     "resolved": """has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
         is no longer seen, are no longer seen, is no longer present, no longer present, no longer visualized""",
     "uncertain": """cannot be excluded, can not be excluded, cannot be ruled out, is not excluded, not excluded, is possible, is suspected,
-        is likely, is questioned, are possible, are suspected, is unlikely, unlikely, may be present, could be present, might be present,
+        is questioned, are possible, are suspected, is unlikely, unlikely, may be present, could be present, might be present,
         cannot be entirely excluded, cannot be completely excluded, can not be ruled out, not ruled out, is questionable,
         cannot be totally excluded, are not excluded, cannot entirely be excluded""",
 }
@@ -189,8 +189,10 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
     denies = cue.effect in {"denied", "resolved"}
     for j in range(cue.end, last):
         word, before = words.lower[j], words.lower[j - 1]
-        if word in _STOPS_SCOPE:
+        if word in _STOPS_SCOPE or word == "whether":
             return j
+        if j > cue.end and before in {"and", ","} and word in VERBS:  # "are not clear and show infiltrates"
+            return j - 1
         if j == cue.end:
             continue
         if denies and before in {",", "and"} and word in {"a", "an", "the", "there", "multiple"}:

@@ -11,7 +11,7 @@ from medprefkit.detect.glosses import find_glosses
 from medprefkit.detect.phrases import phrase_of, predicate_of
 from medprefkit.detect.places import attach_places
 from medprefkit.detect.polarity import apply_cues
-from medprefkit.detect.predicates import find_predicates
+from medprefkit.detect.predicates import find_predicates, names_a_study
 from medprefkit.detect.scopes import Cue, cut_clauses, find_cues
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match, Mention
@@ -52,9 +52,9 @@ def read_sentence(
         names = [m for m in inside if m.kind in _CLAIM_KINDS and not _is_said(m, said)]
         claimed = sorted((*names, *said), key=_place)
         claimed = _without_repeats(words, claimed)
-        organs = [m for m in inside if m.kind == "organ"]
+        organs = [m for m in inside if m.kind == "organ" and not names_a_study(m, inside)]
         cues = find_cues(words, clause, skip=skip)
-        made = [_draft(words, sentence, clause, m, claimed, organs, marks) for m in claimed]
+        made = [_draft(words, sentence, clause, m, claimed, inside, marks) for m in claimed]
         for mention, draft in zip(claimed, made, strict=True):
             apply_cues(words, draft, cues, contrary=mention.contrary)
         attach_places(words, clause, made, organs, marks)
@@ -98,9 +98,10 @@ def _draft(
     clause: tuple[int, int],
     mention: Mention,
     claimed: Sequence[Mention],
-    organs: Sequence[Mention],
+    inside: Sequence[Mention],
     marks: dict[int, Mark],
 ) -> Draft:
+    organs = [m for m in inside if m.kind == "organ"]
     before = [m.end for m in claimed if m.end <= mention.start]
     after = [m.start for m in claimed if m.start >= mention.end]
     bounds = max(before, default=clause[0]), min(after, default=clause[1])
@@ -130,8 +131,7 @@ def _marks_inside(mention: Mention, phrase: tuple[int, int], marks: dict[int, Ma
         mark = marks.get(i)
         if mark is None or mark.start != i or mark.end > phrase[1]:
             continue
-        in_name = mention.start <= mark.start and mark.end <= mention.end and not mention.predicate
-        if not in_name or mark.kind in {"laterality", "location"}:
+        if mention.keeps(mark):
             found.append(mark)
     return found
 
@@ -148,12 +148,13 @@ def _organs_shown(
     """Return claims that organs are in the picture: "the image shows the liver", "the spleen is visible"."""
     used = {i for d in made for i in range(d.phrase[0], d.phrase[1])}
     used |= {m.start for d in made for m in d.marks}
+    said_of = {o for d in made if d.predicate for o in d.anatomy}
     shown = [i for i in range(*clause) if words.lower[i] in DISPLAY_VERBS]
     seen = any(words.lower[i] in SEEN - {"there"} for i in range(*clause))
     found: list[Draft] = []
     for organ in organs:
         alone = used.isdisjoint(range(organ.start, organ.end)) and not _is_place(words, organ, clause[0])
-        if not alone or not (any(i < organ.start for i in shown) or (seen and not made)):
+        if organ.concept in said_of or not alone or not (any(i < organ.start for i in shown) or (seen and not made)):
             continue
         bounds = clause[0], clause[1]
         own = frozenset(range(organ.start, organ.end))

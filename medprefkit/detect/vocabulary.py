@@ -12,6 +12,7 @@ import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
+from medprefkit.detect.attributes import Mark
 from medprefkit.detect.inflections import written_forms
 from medprefkit.detect.tokens import Words
 from medprefkit.lexicon import Concept, lexicon
@@ -43,6 +44,15 @@ class Mention:
     organs: tuple[str, ...] = ()
     attributive: bool = False
     reach: int = 0
+
+    def keeps(self, mark: Mark) -> bool:
+        """Tell whether a mark inside the name is an attribute: "bibasilar atelectasis", "upper lobe", not "basal ganglia"."""
+        if not (self.start <= mark.start and mark.end <= self.end) or self.predicate:
+            return True
+        if mark.kind == "laterality":
+            return True
+        zoned = self.kind == "finding" or self.concept.startswith("lung")
+        return mark.kind == "location" and zoned
 
 
 class Match(NamedTuple):

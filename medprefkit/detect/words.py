@@ -72,7 +72,9 @@ _SUFFIXES = (
 )
 
 
-_PLAIN_MODIFIERS = bag("other further new main more most such same similar visible obvious noticeable clear high low")
+_PLAIN_MODIFIERS = bag(
+    "well other further new main more most such same similar visible obvious noticeable clear high low"
+)
 
 
 def is_function_word(word: str) -> bool:

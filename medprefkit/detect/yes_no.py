@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from medprefkit.detect.attributes import Mark, find_marks
 from medprefkit.detect.descriptions import kind_of
 from medprefkit.detect.drafts import Draft
+from medprefkit.detect.open_words import open_concept
 from medprefkit.detect.questions import Question
 from medprefkit.detect.tokens import Words
+from medprefkit.detect.vocabulary import vocabulary
 from medprefkit.detect.words import SEEN, bag
 from medprefkit.records import ClaimRole
 
-_EMPTY = bag("""is are was were does do did can could has have had the a an any there this that these image picture in of
-    on at for patient evidence seen present visible shown show shows be it to ? . , 's from what""")
 _PRIORITY = {"finding": 0, "normality": 0, "device": 0, "view_plane": 1, "modality": 1, "organ": 2, "other": 3}
+_EXISTENCE = bag("""is are was were does do did can could the a an any there this that these image picture in on of view seen
+    visible present shown appear exist existing contain identified visualized be show both section slice scan here""")
 _DEFINITE = bag("the this these that those")
 _DESCRIBING = frozenset({"descriptor", "laterality", "quantity", "location", "severity", "temporal"})
 
@@ -27,7 +29,7 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
         asked_words: The question's words.
     """
     says_yes = words.lower[0].startswith("y")
-    main = _main_claim(asked)
+    main = _main_claim(asked) or _organ_in_view(asked_words)
     described = _description(main, asked_words) if main else None
     if main is None or (question.kind == "either" and says_yes and main.list_id is not None):
         return [_answer(words, question, open_concept(asked_words), says_yes=says_yes)]
@@ -36,7 +38,7 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
         draft.kind, draft.anatomy = kind_of(described), [main.concept]
         return [draft]
     drafts: list[Draft] = []
-    for claim in asked:
+    for claim in asked if main in asked else [main]:
         listed = main.list_id is not None and claim.list_id == main.list_id and not says_yes
         if claim is main or listed:
             draft = _answer(words, question, claim.concept, says_yes=says_yes == (claim.polarity == "affirmed"))
@@ -44,12 +46,6 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
             draft.carried = tuple(dict.fromkeys((mark.kind, mark.value) for mark in claim.marks))
             drafts.append(draft)
     return drafts
-
-
-def open_concept(words: Words) -> str:
-    """Return the words of an open slot without those that say nothing, joined by spaces."""
-    kept = [word for word in words.lower if word not in _EMPTY and word.isalnum()]
-    return " ".join(kept) or " ".join(words.lower)
 
 
 def _answer(words: Words, question: Question, concept: str, *, says_yes: bool) -> Draft:
@@ -73,6 +69,18 @@ def _description(main: Draft, asked_words: Words) -> Mark | None:
     if pointing and not definite:
         return next((m for m in marks if main.phrase[0] <= m.start < main.start and m.kind != "severity"), None)
     return next((m for m in reversed(marks) if m.start >= main.phrase[1] or m.start >= main.end), None)
+
+
+def _organ_in_view(asked_words: Words) -> Draft | None:
+    """Return the organ of a question that only asks whether it is there ("Is the cerebellum in view?"), or None."""
+    mentions, _ = vocabulary().find(asked_words)
+    organs = [m for m in mentions if m.kind == "organ"]
+    named = {i for m in organs for i in range(m.start, m.end)}
+    rest = {w for i, w in enumerate(asked_words.lower) if i not in named and w.isalpha()}
+    if not organs or not rest <= _EXISTENCE:
+        return None
+    whole, first = (0, len(asked_words)), organs[0]
+    return Draft(first.start, first.end, first.concept, "organ", whole, whole, (first.start, first.end))
 
 
 def _main_claim(asked: Sequence[Draft]) -> Draft | None:
