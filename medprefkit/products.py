@@ -1,5 +1,6 @@
 """What a run makes of its cases: the dataset, its card, an adapter, the page. Each fills one folder of the run."""
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -12,9 +13,13 @@ from medprefkit.build.write import BuiltPair, read_index, write_dataset
 from medprefkit.errors import RunError
 from medprefkit.publish.card import render_card
 from medprefkit.publish.facts import gather_facts
-from medprefkit.recipe import Recipe, recipe_hash, recipe_yaml
-from medprefkit.records import Case, Dropped
+from medprefkit.recipe import Recipe, read_recipe, recipe_hash, recipe_yaml
+from medprefkit.records import Case, Dropped, Example
 from medprefkit.store import RunDir, write_text
+from medprefkit.view.page import write_page
+from medprefkit.view.sheet import write_sheet
+from medprefkit.view.shown import ShownPair
+from medprefkit.view.terminal import print_pairs
 from medprefkit.wiring import data_root
 
 _RECORD_STAGES = ("sources", "generate", "detect", "check", "edit", "corrupt")
@@ -71,6 +76,47 @@ def train(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder
     train_adapter(store.root / "build", folder, seed=recipe.seed, resume=True, **recipe.train.model_dump())
 
 
+def view(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
+    """Write the page and a sheet of the pictures."""
+    root = data_root(recipe, store.root)
+    write_page(
+        folder / "index.html",
+        _shown(store),
+        title=recipe.publish.title,
+        data_root=root,
+        run_dir=store.root,
+        n_pairs=recipe.view.pairs,
+        dropped=dropped(store),
+        history=_history(store.root / "train" / "log.jsonl"),
+        language=recipe.publish.language,
+    )
+    write_sheet(folder / "pictures.png", _shown(store), data_root=root, run_dir=store.root)
+
+
+def show(run_dir: Path, *, n_pairs: int, error_type: str | None) -> None:
+    """Print pairs of a run in the terminal.
+
+    Raises:
+        RunError: If there is no run, or it has not come to its pairs.
+    """
+    if not (run_dir / "recipe.yaml").is_file():
+        raise RunError(f"{run_dir} holds no run; `medprefkit run` makes one")
+    store = RunDir(run_dir, n_shards=read_recipe(run_dir / "recipe.yaml").shards)
+    print_pairs(_shown(store), n_pairs=n_pairs, error_type=error_type, dropped=dropped(store))
+
+
+def whereabouts(recipe: Recipe, root: Path) -> list[str]:
+    """Return a line for everything that a complete run leaves for a person: what it is and where."""
+    found = {
+        "dataset": root / "build" / "dataset",
+        "card": root / "publish" / "README.md",
+        "adapter": root / "train" if recipe.train else None,
+        "pictures": root / "view" / "pictures.png",
+        "page": root / "view" / "index.html",
+    }
+    return [f"{what:9} {path}" for what, path in found.items() if path is not None and path.exists()]
+
+
 def dropped(store: RunDir) -> Iterator[Dropped]:
     """Yield everything that a run dropped, stage by stage, in an order that does not depend on the shards."""
     for stage in _RECORD_STAGES:
@@ -80,6 +126,20 @@ def dropped(store: RunDir) -> Iterator[Dropped]:
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
             yield from (Dropped.model_validate_json(line) for line in lines)
+
+
+def _shown(store: RunDir) -> Iterator[ShownPair]:
+    """Join pairs with their references, both in the order of the sources."""
+    examples = store.in_order("sources", Example)
+    for built in _built(store):
+        reference = next(example.reference for example in examples if example.id == built.pair.id)
+        yield ShownPair(built.pair, built.split, reference)
+
+
+def _history(path: Path) -> list[dict[str, object]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def _built(store: RunDir) -> Iterator[BuiltPair]:

@@ -133,6 +133,30 @@ class PluginSpec(_Spec):
     batch_size: Annotated[int, Field(ge=1)] = 64
 
 
+class GenerateSpec(PluginSpec):
+    """Where the answers come from."""
+
+    use: str = "scripted"
+
+
+class DetectSpec(PluginSpec):
+    """How claims are found."""
+
+    use: str = "lexicon"
+
+
+class CheckSpec(PluginSpec):
+    """How claims are judged."""
+
+    use: str = "reference"
+
+
+class EditSpec(PluginSpec):
+    """How wrong claims are put right."""
+
+    use: str = "minimal"
+
+
 class CorruptSpec(PluginSpec):
     """How lesions are removed, and within which limits."""
 
@@ -188,10 +212,10 @@ class Recipe(_Spec):
     data_root: str = "."
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     sources: Annotated[list[SourceSpec], Field(min_length=1)]
-    generate: PluginSpec = PluginSpec(use="scripted")
-    detect: PluginSpec = PluginSpec(use="lexicon")
-    check: PluginSpec = PluginSpec(use="reference")
-    edit: PluginSpec = PluginSpec(use="minimal")
+    generate: GenerateSpec = GenerateSpec()
+    detect: DetectSpec = DetectSpec()
+    check: CheckSpec = CheckSpec()
+    edit: EditSpec = EditSpec()
     corrupt: CorruptSpec | None = None
     build: BuildSpec = BuildSpec()
     publish: PublishSpec

@@ -49,6 +49,7 @@ Outcome = Literal[
     "reference_contradictory",
     "edit_refused",
     "edit_not_verified",
+    "edit_incomplete",
     "edit_not_minimal",
 ]
 """Reasons that are a result, not a fault of the data: nothing to correct, or the tool abstains.

@@ -59,7 +59,8 @@ class EditStep:
     """Case with verdicts -> Edits that hold when the edited text is read and judged again.
 
     An edit that changes a claim it was not made for, leaves its target wrong, or breaks the sentence is taken back, and
-    the text is read again without it, until every edit that is left holds. A record with none left is dropped.
+    the text is read again without it, until every edit that is left holds. A record with none left is dropped, and so
+    is one whose edited text still says what the checker knows to be significantly wrong: `chosen` is never that.
     """
 
     def __init__(self, editor: Editor, detector: Detector, checker: Checker) -> None:
@@ -80,13 +81,27 @@ class EditStep:
         reasons: list[str] = []
         while edits:
             chosen = apply_edits(_answer(case), edits).text
-            refused = verify_edits(case, self._read(case, chosen), edits)
+            claims = self._read(case, chosen)
+            refused = verify_edits(case, claims, edits)
             if not refused:
-                return Edits(id=case.example.id, edits=edits, chosen=chosen)
+                return self._complete(case, Edits(id=case.example.id, edits=edits, chosen=chosen), claims, reasons)
             reasons += [reason for _, reason in refused]
             edits = keep_edits(edits, {phrase_id for phrase_id, _ in refused})
         detail = "; ".join(dict.fromkeys(reasons))
         return Dropped(id=case.example.id, stage="edit", reason="edit_not_verified", detail=detail)
+
+    def _complete(self, case: Case, edits: Edits, claims: tuple[Claim, ...], reasons: list[str]) -> Edits | Dropped:
+        """Judge the edited text as if the model had written it."""
+        answer = _given(case).model_copy(update={"text": edits.chosen})
+        reference = case.claims.reference if case.claims is not None else ()
+        read = Claims(id=edits.id, answer=claims, reference=reference)
+        (verdicts,) = self._checker([Case(case.example, answer, read)])
+        left = [v.target.text for v in verdicts if v.target is not None and v.severity == "significant"]
+        if not left:
+            return edits
+        why = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+        detail = f"still wrong after {len(edits.edits)} edits: {', '.join(map(repr, left))}{why}"
+        return Dropped(id=edits.id, stage="edit", reason="edit_incomplete", detail=detail)
 
     def _read(self, case: Case, text: str) -> tuple[Claim, ...]:
         return self._detector([_passage(case, text)])[0]
@@ -100,10 +115,14 @@ def _nothing_to_edit(case: Case) -> Dropped:
     return Dropped(id=case.example.id, stage="edit", reason="nothing_checkable", detail=detail)
 
 
-def _answer(case: Case) -> str:
+def _given(case: Case) -> Answer:
     if case.answer is None:
         raise ValueError(f"{case.example.id}: this step comes after `generate`")
-    return case.answer.text
+    return case.answer
+
+
+def _answer(case: Case) -> str:
+    return _given(case).text
 
 
 def _passage(case: Case, text: str) -> Passage:

@@ -9,9 +9,10 @@ import typer
 from medprefkit.cli.arguments import RecipePath, RunDirOption, SetOption
 
 if TYPE_CHECKING:
+    from medprefkit.pipeline import StageName
     from medprefkit.recipe import Recipe
 
-_STAGES = {
+_STAGES: "dict[StageName, str]" = {
     "sources": "Read the sources: questions, images, masks, references.",
     "generate": "Answer the questions in the model's own words.",
     "detect": "Find what the answers and the references claim.",
@@ -49,7 +50,7 @@ def run(
         typer.echo(line)
 
 
-def _stage_command(stage: str) -> Callable[..., None]:
+def _stage_command(stage: "StageName") -> Callable[..., None]:
     def command(recipe: RecipePath, run_dir: RunDirOption = None, set_: SetOption = None) -> None:
         from medprefkit import pipeline  # heavy: the stages
 

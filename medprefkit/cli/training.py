@@ -1,19 +1,68 @@
 """`medprefkit train`: a dataset becomes an adapter, without a recipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from medprefkit.errors import TrainError
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command(epilog="Example: medprefkit train runs/quickstart --model llava-hf/llava-1.5-7b-hf --out adapter")(train)
+    app.command(epilog="Example: medprefkit train runs/quickstart --model tiny-llava --max-steps 20 --precision fp32")(
+        train
+    )
 
 
 def train(
     dataset: Annotated[str, typer.Argument(help="A run, a saved dataset, a folder of Parquet files, or a Hub name.")],
-    model: Annotated[str, typer.Option(help="Model folder or Hub name; tiny-llava builds one on the spot.")],
-    out: Annotated[Path, typer.Option(help="Where the adapter goes.")] = Path("adapter"),
+    model: Annotated[str, typer.Option(help="Model folder or Hub name; tiny-llava builds a toy on the spot.")],
+    out: Annotated[Path, typer.Option(help="Folder of the adapter.")] = Path("adapter"),
+    preset: Annotated[str, typer.Option(help="Objective: medpref, dpo, or an ancestor's.")] = "medpref",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the objective; may be repeated."),
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps; overrides --epochs.")] = None,
+    epochs: Annotated[float, typer.Option(help="Passes over the pairs.")] = 1.0,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-6,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step on one device.")] = 4,
+    gradient_accumulation: Annotated[int, typer.Option(min=1, help="Steps added up before an update.")] = 8,
+    lora_r: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 128,
+    lora_alpha: Annotated[int, typer.Option(min=1, help="Scale of the adapter.")] = 256,
+    precision: Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of weights and arithmetic.")] = "bf16",
+    gradient_checkpointing: Annotated[bool, typer.Option(help="Recompute activations, for memory.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of pairs.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")] = False,
 ) -> None:
-    """Train a LoRA adapter on a preference dataset."""
+    """Train a LoRA adapter on a preference dataset of the column contract."""
+    import yaml
+
+    from medprefkit.train.run import train as train_adapter  # heavy: torch
+
+    objective = {}
+    for change in set_ or []:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise TrainError(f"--set {change}: write key=value, for instance --set beta=0.2")
+        objective[key] = yaml.safe_load(text)
+    result = train_adapter(
+        dataset,
+        out,
+        model=model,
+        preset=preset,
+        objective=objective,
+        max_steps=max_steps,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        gradient_accumulation=gradient_accumulation,
+        lora_r=lora_r,
+        lora_alpha=lora_alpha,
+        precision=precision,
+        gradient_checkpointing=gradient_checkpointing,
+        seed=seed,
+        resume=resume,
+    )
+    typer.echo(f"adapter    {result.adapter_dir}")

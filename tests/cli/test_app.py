@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from medprefkit.cli import app as cli
 
@@ -18,23 +19,27 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, check=False)
 
 
-def commands(group: click.Group, path: str = "medprefkit") -> list[tuple[str, click.Command]]:
-    found: list[tuple[str, click.Command]] = [(path, group)]
-    for name, command in group.commands.items():
-        nested = (
-            commands(command, f"{path} {name}") if isinstance(command, click.Group) else [(f"{path} {name}", command)]
-        )
-        found += nested
+def commands() -> dict[str, Any]:
+    """Return the words of every command -> the command; groups are walked into."""
+    found: dict[str, Any] = {}
+    waiting = [("", typer.main.get_command(cli.app))]
+    while waiting:
+        path, command = waiting.pop(0)
+        nested = getattr(command, "commands", None)
+        if nested is None:
+            found[path] = command
+        else:
+            waiting += [(f"{path} {name}".strip(), child) for name, child in nested.items()]
     return found
 
 
 def whole_help() -> str:
-    group = typer.main.get_command(cli.app)
-    assert isinstance(group, click.Group)
+    runner = CliRunner(env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
     pages = []
-    for path, command in commands(group):
-        context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
-        pages.append(f"$ {path} --help\n{command.get_help(context)}\n")
+    for path in ["", "recipes", *commands()]:
+        shown = runner.invoke(cli.app, [*path.split(), "--help"], prog_name="medprefkit", terminal_width=100)
+        assert shown.exit_code == 0
+        pages.append(f"$ medprefkit {path} --help\n{shown.output}")
     return "\n".join(pages)
 
 
@@ -50,11 +55,8 @@ def test_help_is_as_documented() -> None:
 
 
 def test_every_command_has_an_example() -> None:
-    group = typer.main.get_command(cli.app)
-    assert isinstance(group, click.Group)
-    for path, command in commands(group):
-        if not isinstance(command, click.Group):
-            assert (command.epilog or "").startswith(f"Example: {path} "), path
+    for path, command in commands().items():
+        assert f"{command.epilog} ".startswith(f"Example: medprefkit {path} "), path
 
 
 def test_a_typo_in_a_recipe_is_one_line_and_exit_2_before_any_work(tmp_path: Path) -> None:
