@@ -1,4 +1,4 @@
-"""Deletions and insertions take in the nearest word or mark that survives, so that no side of a pair is empty.
+"""Deletions and insertions take in the nearest word or mark that survives, so that no side of a pair is empty."""
 
 import re
 from collections.abc import Sequence
