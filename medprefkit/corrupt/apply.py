@@ -74,15 +74,15 @@ def apply_corruption(
         raise ImageError("corruption_invisible", f"{problem}, less than {INVISIBLE_BELOW}; choose another corruption")
     box = box_of(region)
     changed = (corrupted[box.slices] != image[box.slices]).any(axis=2)
-    matched, no_control = _control(image, lesion_mask, corruption, rng) if control else (None, "")
+    matched, no_control = _control(image, lesion_mask, corruption, rng, corrupted) if control else (None, "")
     changed_share = int(np.count_nonzero(changed)) / lesion_mask.size
     return Corrupted(corrupted, matched, no_control, region, box, lesion_share, changed_share)
 
 
 def _control(
-    image: Image, lesion_mask: Mask, corruption: Corruption, rng: np.random.Generator
+    image: Image, lesion_mask: Mask, corruption: Corruption, rng: np.random.Generator, lesion_free: Image
 ) -> tuple[Control | None, str]:
     try:
-        return healthy_control(image, lesion_mask, rng, corruption), ""
+        return healthy_control(image, lesion_mask, rng, corruption, lesion_free=lesion_free), ""
     except ImageError as error:
         return None, f"{error.reason}: {error}"

@@ -1,7 +1,9 @@
 """Healthy tissue in the lesion's place: a donor from the same image, the other side of the body where that fits.
 
 The donor's difference from the image along the rim is spread over the hole as a smooth surface and taken off, so that
-brightness runs on without an edge. Source: Perez, Gangnet, Blake 2003, "Poisson Image Editing", eq. 7. Differs: the
+brightness runs on without an edge.
+
+Source: Perez, Gangnet, Blake 2003, "Poisson Image Editing", eq. 7. Differs: the
 surface is found coarse to fine, and only pixels of healthy tissue outside every lesion count as rim.
 """
 
@@ -9,19 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medprefkit.corrupt.placement import Place, Scene, places_like, scene_of
+from medprefkit.corrupt.placement import Place, places_like, repainted, scene_of
 from medprefkit.corrupt.region import Box, Floats, box_of, feather, grow, margin_for, parts_of
 from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of
 from medprefkit.corrupt.tissue import healthy_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
+_SMALLEST_PX = 8  # a donor that is smaller shows nothing of the tissue
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthyBlend:
     """Cover each part of the lesion with healthy tissue of the same image.
+
+    A part that fits nowhere as a whole is halved until its pieces fit; their seams show where the lesion is large.
 
     Attributes:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
@@ -47,33 +52,31 @@ class HealthyBlend:
             rng: Draws among the `choices` best donors.
 
         Raises:
-            ImageError: `no_healthy_tissue` if a part of the lesion fits nowhere on healthy tissue.
+            ImageError: `no_healthy_tissue` if not even a small piece of the lesion fits on healthy tissue.
         """
-        hole = self.region(lesion_mask)
+        unpainted = self.region(lesion_mask)
         painted = image.copy()
-        if not hole.any():
+        if not unpainted.any():
             return painted
-        scene = scene_of(image, healthy_of(image, hole, 0))
-        for part in parts_of(hole):
-            place = self._donor(scene, part, hole, rng)
-            self._cover(painted, image, part, hole, place)
+        scene = scene_of(image, healthy_of(image, unpainted, 0))
+        waiting = parts_of(unpainted)[::-1]  # the largest last, to be taken first
+        while waiting:
+            part = waiting.pop()
+            places = places_like(scene, part, unpainted, match_rim=True)[: self.choices]
+            if not places:
+                waiting += _halves(part)
+                continue
+            self._cover(painted, part, unpainted, places[int(rng.integers(len(places)))])
+            unpainted = unpainted & ~part
+            scene = repainted(scene, painted)
         return painted
 
-    def _donor(self, scene: Scene, part: Mask, hole: Mask, rng: np.random.Generator) -> Place:
-        places = places_like(scene, part, hole, match_rim=True)[: self.choices]
-        if not places:
-            n = int(part.sum())
-            raise ImageError(
-                "no_healthy_tissue", f"no healthy tissue holds the lesion's shape of {n} pixels; inpaint it"
-            )
-        return places[int(rng.integers(len(places)))]
-
-    def _cover(self, painted: Image, image: Image, part: Mask, hole: Mask, place: Place) -> None:
+    def _cover(self, painted: Image, part: Mask, unpainted: Mask, place: Place) -> None:
         box = box_of(part).padded(_RIM_PX, part.shape)
-        patch, donor, inside = patch_of(image[box.slices]), *_donor_patch(image, box, place)
+        patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
         if donor.shape[2] != patch.shape[2]:
             patch, donor = (np.broadcast_to(p, (*p.shape[:2], 3)).astype(np.float32) for p in (patch, donor))
-        rim = ~hole[box.slices] & inside
+        rim = ~unpainted[box.slices] & inside
         if rim.any():
             difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
             donor = donor + membrane(difference, rim)
@@ -81,6 +84,24 @@ class HealthyBlend:
         blended = pixels_of(weight * donor + (1 - weight) * patch)
         target = painted[box.slices]
         target[...] = np.where(part[box.slices][..., None], blended, target)
+
+
+def _halves(part: Mask) -> list[Mask]:
+    """Cut a part across its longer side.
+
+    Raises:
+        ImageError: `no_healthy_tissue` if it is too small to be cut.
+    """
+    box = box_of(part)
+    height, width = box.bottom_px - box.top_px, box.right_px - box.left_px
+    if max(height, width) < 2 * _SMALLEST_PX:
+        raise ImageError("no_healthy_tissue", f"no healthy tissue holds a shape of {width}x{height} pixels; inpaint it")
+    first = np.zeros_like(part)
+    if height > width:
+        first[: box.top_px + height // 2] = True
+    else:
+        first[:, : box.left_px + width // 2] = True
+    return [part & ~first, part & first]
 
 
 def _donor_patch(image: Image, box: Box, place: Place) -> tuple[Floats, Mask]:

@@ -22,18 +22,27 @@ class Control(NamedTuple):
     """(height, width), the pixels that may have changed."""
 
 
-def healthy_control(image: Image, lesion_mask: Mask, rng: np.random.Generator, corruption: Corruption) -> Control:
+def healthy_control(
+    image: Image,
+    lesion_mask: Mask,
+    rng: np.random.Generator,
+    corruption: Corruption,
+    *,
+    lesion_free: Image | None = None,
+) -> Control:
     """Corrupt healthy tissue instead of the lesion.
 
     Each connected part of the region moves by itself: to the other side of the body where the image shows paired
     anatomy and that side is healthy, else to where brightness and texture are most like those around the lesion. It
-    keeps a margin from every lesion, and stays off the black background and burned-in text.
+    keeps a margin from every lesion, and stays off the black background and burned-in text. What is painted there is
+    made from the image without its lesion, so that a lesion is never blurred, continued or copied into the control.
 
     Args:
         image: (height, width, 3) RGB, uint8. Not modified.
         lesion_mask: (height, width), True on the lesion.
         rng: Passed to the corruption.
-        corruption: What was, or will be, done to the lesion.
+        corruption: What is done to the lesion.
+        lesion_free: What it made of the image; None to have it made here.
 
     Raises:
         ImageError: `no_healthy_tissue` if a part fits nowhere, or the corruption cannot work there.
@@ -53,4 +62,8 @@ def healthy_control(image: Image, lesion_mask: Mask, rng: np.random.Generator, c
         else:
             n = int(lesion_part.sum())
             raise ImageError("no_healthy_tissue", f"no healthy tissue holds a part of {n} lesion pixels; no control")
-    return Control(corruption(image, target, rng), corruption.region(target))
+    if lesion_free is None:
+        lesion_free = corruption(image, lesion_mask, rng)
+    target_region = corruption.region(target)
+    painted = corruption(lesion_free, target, rng)
+    return Control(np.where(target_region[..., None], painted, image), target_region)

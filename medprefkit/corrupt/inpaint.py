@@ -23,6 +23,7 @@ from medprefkit.corrupt.surface import (
     patch_of,
     pixels_of,
     resized,
+    shrunk,
 )
 from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
@@ -62,7 +63,8 @@ class Telea:
         Raises:
             ImageError: `no_healthy_tissue` if the margin leaves no pixel to continue.
         """
-        return _inpaint(image, self.region(lesion_mask), cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
+        region = self.region(lesion_mask)
+        return _inpaint(image, lesion_mask, region, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +87,30 @@ class NavierStokes:
 
     def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
         """Return a copy of `image` without the lesion; arguments and errors as of `Telea`."""
-        return _inpaint(image, self.region(lesion_mask), cv2.INPAINT_NS, self.radius_px, self.grain, rng)
+        region = self.region(lesion_mask)
+        return _inpaint(image, lesion_mask, region, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
 
 
-def _inpaint(image: Image, hole: Mask, method: int, radius_px: int, grain: float, rng: np.random.Generator) -> Image:
+def _inpaint(
+    image: Image, lesion_mask: Mask, region: Mask, method: int, radius_px: int, grain: float, rng: np.random.Generator
+) -> Image:
     painted = image.copy()
-    box = box_of(hole)
-    if not hole.any():
+    if not region.any():
         return painted
-    if hole.all():
+    if region.all():
         raise ImageError("no_healthy_tissue", "the lesion and its margin cover the image; nothing is left to continue")
-    box = box.padded(_pad_for(box), hole.shape)
-    part, part_hole = image[box.slices], hole[box.slices]
+    tissue = tissue_of(image)
+    tight = box_of(region)
+    box = tight.padded(_pad_for(tight), region.shape)
+    part, hole, usable = image[box.slices], region[box.slices], (tissue & ~region)[box.slices]
+    known = usable if usable.any() else ~hole  # black surround and burned-in text are not to be continued
     patch = patch_of(part)
-    filled = _surface(patch, part_hole, method, radius_px)
+    filled = _surface(patch, hole, known, method, radius_px)
     if grain > 0:
-        usable = tissue_of(part) & ~part_hole
-        filled += grain * _grain(patch, part_hole, usable, filled, rng)
-    painted[box.slices] = np.where(part_hole[..., None], pixels_of(filled), part)
+        filled += grain * _grain(patch, hole, usable, filled, rng)
+    # the margin stays where it reaches out of the body
+    paint = hole & (tissue | lesion_mask)[box.slices]
+    painted[box.slices] = np.where(paint[..., None], pixels_of(filled), part)
     return painted
 
 
@@ -110,36 +118,28 @@ def _pad_for(box: Box) -> int:
     return max(_SURROUND_PX, (box.bottom_px - box.top_px + box.right_px - box.left_px) // 4)
 
 
-def _surface(patch: Floats, hole: Mask, method: int, radius_px: int) -> Floats:
+def _surface(patch: Floats, hole: Mask, known: Mask, method: int, radius_px: int) -> Floats:
     """Inpaint at the scale at which the hole is at most `_REACH_PX` deep, and soften with depth."""
     height, width = hole.shape
-    depth = depth_of(hole)
-    known = ~hole
-    smooth = low_pass(patch, known, 1.5)  # one pixel's noise must not become a streak
-    scale = max(1.0, float(depth.max()) / _REACH_PX)
+    scale = max(1.0, float(depth_of(hole).max()) / _REACH_PX)
     size = max(1, round(width / scale)), max(1, round(height / scale))
-    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    small = resized(np.where(known[..., None], smooth, 0), size, cv2.INTER_AREA) / np.maximum(weight, 1e-6)[..., None]
-    small_hole = (weight < 0.5).astype(np.uint8)
-    if small_hole.all():
-        small_hole[weight > 0] = 0
+    smooth = low_pass(patch, known, 1.5)  # one pixel's noise must not become a streak
+    small, small_known = (smooth, known) if scale == 1 else shrunk(smooth, known, size)
     levels = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
-    painted = cv2.inpaint(levels, small_hole, radius_px, method).reshape(*levels.shape).astype(np.float32)
-    soft = np.stack([cv2.GaussianBlur(painted[..., c], (0, 0), 3.0) for c in range(painted.shape[2])], axis=-1)
-    inner = np.clip(depth_of(small_hole.astype(np.bool_)) / 6, 0, 1)[..., None]
+    unknown = (~small_known).astype(np.uint8)
+    painted = cv2.inpaint(levels, unknown, radius_px, method).reshape(levels.shape).astype(np.float32)
+    soft = cv2.GaussianBlur(painted, (0, 0), 3.0).reshape(levels.shape)
+    inner = np.clip(depth_of(~small_known) / 6, 0, 1)[..., None]
     surface = resized((1 - inner) * painted + inner * soft, (width, height), cv2.INTER_LINEAR)
-    # what the coarse scale got wrong at the rim is spread smoothly over the hole, so that no edge shows
+    # what is wrong at the rim is spread smoothly over the hole, so that no edge shows
     return surface + membrane(np.where(known[..., None], smooth - surface, 0).astype(np.float32), known)
 
 
 def _grain(patch: Floats, hole: Mask, usable: Mask, filled: Floats, rng: np.random.Generator) -> Floats:
     grain = np.zeros_like(patch)
-    sigma = float(np.clip(depth_of(hole).max() / 2, 2, 8))
-    level = filled[hole].mean(axis=0)
-    sample = grain_sample(patch, usable, level, sigma)
+    sample = grain_sample(patch, usable, float(filled[hole].mean()))
     if sample is None:
         return grain
     box = box_of(hole)
-    height, width = box.bottom_px - box.top_px, box.right_px - box.left_px
-    grain[box.slices] = grain_like(sample, (height, width), rng)
+    grain[box.slices] = grain_like(sample, (box.bottom_px - box.top_px, box.right_px - box.left_px), rng)
     return grain

@@ -13,6 +13,13 @@ from medprefkit.corrupt.region import Box, Floats, box_of, floats, grow
 from medprefkit.protocols import Image, Mask
 
 _CELLS = 256
+_N_PLACES = 8
+_CONTENT = 0.25  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
+_ALIKE = 2.0  # misfit up to which tissue counts as that of the same organ
+_NEARNESS = (
+    2.0  # misfit that a place at the other end of the image is worth: the near one is more likely the same organ
+)
+_SYMMETRY_CELLS = 48
 _SYMMETRIC = 0.6  # correlation of an image with its mirror image above which it shows paired anatomy
 _MIRROR_SLACK_SHARE = 0.06  # of the image's size: how far from the exact mirror position still counts as contralateral
 
@@ -51,7 +58,7 @@ def scene_of(image: Image, healthy: Mask) -> Scene:
         healthy: (height, width), True where a shape may lie.
     """
     cell = max(1, -(-max(healthy.shape) // _CELLS))
-    grey = _cells(image.mean(axis=2, dtype=np.float32), cell)
+    grey = _cells(floats(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), cell)
     return Scene(cell, grey, ~_any(~healthy, cell, beyond=True), -healthy.shape[1] % cell, _mirror_shift(grey))
 
 
@@ -76,9 +83,22 @@ def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> 
         fits = _correlate((~healthy).astype(np.float32), shape[box.slices].astype(np.float32)) < 0.5
         if not fits.any():
             continue
-        cost = _rim_cost(grey, scene.grey, rim, box) if match_rim else _tissue_cost(grey, scene.grey, shape, rim, box)
+        if match_rim:
+            cost = _rim_cost(grey, scene.grey, rim, box)
+            cost += _CONTENT * _tissue_cost(grey, scene.grey, shape, rim, box)
+        else:
+            cost = _tissue_cost(grey, scene.grey, shape, rim, box)
+            fits &= cost <= _ALIKE
+            cost += _NEARNESS * _way(cost, box, scene, mirrored=mirrored)
+        if mirrored:
+            _favour_other_side(cost, box, scene, 0.5 if match_rim else 0.1)
         found += _best(cost, fits, box, scene, mirrored=mirrored)
     return sorted(found, key=_misfit)
+
+
+def repainted(scene: Scene, image: Image) -> Scene:
+    """Return the scene with the grey levels of a changed image."""
+    return scene._replace(grey=_cells(floats(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), scene.cell_px))
 
 
 def without(scene: Scene, taken: Mask) -> Scene:
@@ -106,27 +126,31 @@ def _misfit(place: Place) -> float:
     return place.misfit
 
 
-def _best(cost: Floats, fits: Mask, box: Box, scene: Scene, *, mirrored: bool) -> list[Place]:
-    """Return up to 8 places, far enough apart to differ; a contralateral one in symmetric anatomy weighs half."""
-    cost = cost.copy()
+def _favour_other_side(cost: Floats, box: Box, scene: Scene, factor: float) -> None:
+    """In paired anatomy, let the misfit of the same place on the other side weigh less."""
+    if scene.mirror_shift is None:
+        return
     rows, columns = scene.grey.shape
-    down = np.arange(cost.shape[0])[:, None] - box.top_px
-    right = np.arange(cost.shape[1])[None, :] - box.left_px
-    if mirrored and scene.mirror_shift is not None:
-        near = (np.abs(down) <= _MIRROR_SLACK_SHARE * rows) & (
-            np.abs(right - scene.mirror_shift) <= _MIRROR_SLACK_SHARE * columns
-        )
-        cost[near] *= 0.5
+    down = np.abs(np.arange(cost.shape[0]) - box.top_px)
+    right = np.abs(np.arange(cost.shape[1]) - box.left_px - scene.mirror_shift)
+    near = np.outer(down <= _MIRROR_SLACK_SHARE * rows, right <= _MIRROR_SLACK_SHARE * columns)
+    cost[near] *= factor
+
+
+def _best(cost: Floats, fits: Mask, box: Box, scene: Scene, *, mirrored: bool) -> list[Place]:
+    """Return up to 8 places, far enough apart to differ."""
     cost[~fits] = np.inf
     apart = max(1, min(box.bottom_px - box.top_px, box.right_px - box.left_px) // 4)
-    found = []
-    for _ in range(8):
-        row, column = np.unravel_index(int(np.argmin(cost)), cost.shape)
-        if not np.isfinite(cost[row, column]):
+    found: list[Place] = []
+    while len(found) < _N_PLACES:
+        row, column = (int(index) for index in np.unravel_index(int(np.argmin(cost)), cost.shape))
+        misfit = float(cost[row, column])
+        if not np.isfinite(misfit):
             break
-        down_px, right_px = int(down[row, 0]) * scene.cell_px, int(right[0, column]) * scene.cell_px
-        right_px -= scene.overhang_px if mirrored else 0
-        found.append(Place(mirrored, down_px, right_px, float(cost[row, column])))
+        overhang_px = scene.overhang_px if mirrored else 0
+        down_px = (row - box.top_px) * scene.cell_px
+        right_px = (column - box.left_px) * scene.cell_px - overhang_px
+        found.append(Place(mirrored, down_px, right_px, misfit))
         cost[max(0, row - apart) : row + apart + 1, max(0, column - apart) : column + apart + 1] = np.inf
     return found
 
@@ -146,25 +170,39 @@ def _rim_cost(grey: Floats, target: Floats, rim: Mask, box: Box) -> Floats:
 
 
 def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box) -> Floats:
-    """Distance in mean, in spreads of the rim, and in the logarithm of the spread, between shape's content and rim."""
-    level = float(target[rim].mean()) if rim.any() else float(target.mean())
-    spread = float(target[rim].std()) + 4.0 if rim.any() else 16.0
+    """How far the content is from the rim: in mean (in the rim's spreads), in log spread and in log fine contrast."""
+    around = rim if rim.any() else np.ones_like(rim)
+    level, spread = float(target[around].mean()), float(target[around].std()) + 4.0
+    fine = float(np.sqrt((_edges(target)[around] ** 2).mean())) + 1.0
     weight = shape[box.slices].astype(np.float32)
     n = float(weight.sum())
     there = grey - level
     mean = _correlate(there, weight) / n
     deviation = np.sqrt(np.maximum(_correlate(there**2, weight) / n - mean**2, 0)) + 4.0
-    cost: Floats = np.abs(mean) / spread + np.abs(np.log(deviation / spread))
-    return cost
+    detail = np.sqrt(np.maximum(_correlate(_edges(grey) ** 2, weight) / n, 0)) + 1.0
+    return floats(np.abs(mean) / spread + np.abs(np.log(deviation / spread)) + np.abs(np.log(detail / fine)))
+
+
+def _way(cost: Floats, box: Box, scene: Scene, *, mirrored: bool) -> Floats:
+    """Distance of each place from the shape's own, as a share of the image's diagonal."""
+    rows, columns = scene.grey.shape
+    left = np.arange(cost.shape[1])
+    if mirrored:
+        left = columns - left - (box.right_px - box.left_px)
+    down, right = np.arange(cost.shape[0]) - box.top_px, left - box.left_px
+    return floats(np.hypot(down[:, None], right[None, :]) / np.hypot(rows, columns))
+
+
+def _edges(grey: Floats) -> Floats:
+    return floats(grey - cv2.blur(grey, (3, 3)))
 
 
 def _mirror_shift(grey: Floats) -> int | None:
     """Find the shift that lays the mirror image on the image, within a fifth of the width."""
-    rows, columns = grey.shape
-    if min(rows, columns) < 16:
+    if min(grey.shape) < 16:
         return None
-    small = cv2.GaussianBlur(grey, (0, 0), 0.02 * columns)
-    mirror = small[:, ::-1]
+    small = cv2.resize(grey, (_SYMMETRY_CELLS, _SYMMETRY_CELLS), interpolation=cv2.INTER_AREA)
+    mirror, columns = small[:, ::-1], _SYMMETRY_CELLS
     best, best_shift = _SYMMETRIC, None
     for shift in range(-columns // 5, columns // 5 + 1):
         fixed = small[:, max(0, shift) : columns + min(0, shift)].ravel()
@@ -175,7 +213,7 @@ def _mirror_shift(grey: Floats) -> int | None:
         if likeness > best:
             best, best_shift = likeness, shift
     # image[x] ~ mirror[x - shift]: a shape at x finds its partner in the mirror image at x - shift
-    return None if best_shift is None else -best_shift
+    return None if best_shift is None else round(-best_shift * grey.shape[1] / columns)
 
 
 def _correlate(image: Floats, template: Floats) -> Floats:
@@ -183,19 +221,21 @@ def _correlate(image: Floats, template: Floats) -> Floats:
 
 
 def _cells(values: Floats, cell: int) -> Floats:
-    padded = np.pad(values, _padding(values.shape, cell), mode="edge")
-    rows, columns = padded.shape[0] // cell, padded.shape[1] // cell
-    means: Floats = padded.reshape(rows, cell, columns, cell).mean(axis=(1, 3))
-    return means
+    rows, columns = _padding(values.shape, cell)
+    padded = cv2.copyMakeBorder(values, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
+    return floats(cv2.resize(padded, _grid(padded.shape, cell), interpolation=cv2.INTER_AREA))
 
 
 def _any(mask: Mask, cell: int, *, beyond: bool = False) -> Mask:
     """Tell of each cell whether any pixel is True; a cell that reaches past the border holds `beyond` there."""
-    padded = np.pad(mask, _padding(mask.shape, cell), constant_values=beyond)
-    rows, columns = padded.shape[0] // cell, padded.shape[1] // cell
-    cells: Mask = padded.reshape(rows, cell, columns, cell).any(axis=(1, 3))
-    return cells
+    rows, columns = _padding(mask.shape, cell)
+    padded = np.pad(mask, ((0, rows), (0, columns)), constant_values=beyond).astype(np.float32)
+    return cv2.resize(padded, _grid(padded.shape, cell), interpolation=cv2.INTER_AREA) > 0
 
 
-def _padding(shape: tuple[int, ...], cell: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (0, -shape[0] % cell), (0, -shape[1] % cell)
+def _grid(shape: tuple[int, ...], cell: int) -> tuple[int, int]:
+    return shape[1] // cell, shape[0] // cell
+
+
+def _padding(shape: tuple[int, ...], cell: int) -> tuple[int, int]:
+    return -shape[0] % cell, -shape[1] % cell

@@ -45,10 +45,8 @@ class Box(NamedTuple):
 
 def box_of(mask: Mask) -> Box:
     """Return the smallest box around the True pixels; an empty box at the origin where there are none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
-        return Box(0, 0, 0, 0)
-    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return Box(top, top + height, left, left + width)
 
 
 def margin_for(margin_px: int | None, shape: tuple[int, ...]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from medprefkit.corrupt.region import Floats, floats
@@ -14,7 +15,10 @@ from medprefkit.images import is_grey
 from medprefkit.protocols import Image, Mask
 
 _SWEEPS = 6  # Jacobi sweeps a level; the levels below have already carried the far distances
-_TILES_PX = (64, 48, 32, 24, 16, 8)
+_FINE_PX = 2**16  # a level of more pixels is nearly right when it comes up, and gets a single sweep
+_TILES_PX = (48, 32, 24, 16, 8)
+_N_TILES = 600  # at most so many tiles are looked at
+_GRAIN_PX = 512  # grain repeats after this
 
 
 def patch_of(image: Image) -> Floats:
@@ -26,6 +30,19 @@ def pixels_of(patch: Floats) -> NDArray[np.uint8]:
     """Return a patch as uint8 RGB, rounded and cut to 0 to 255."""
     rounded = np.rint(np.clip(patch, 0, 255)).astype(np.uint8)
     return np.broadcast_to(rounded, (*patch.shape[:2], 3)) if patch.shape[2] == 1 else rounded
+
+
+def resized(values: NDArray[Any], size: tuple[int, int], interpolation: int) -> Floats:
+    """Resize a patch to (width, height), keeping its channel axis."""
+    return _channels(cv2.resize(values, size, interpolation=interpolation))
+
+
+def shrunk(values: Floats, known: Mask, size: tuple[int, int]) -> tuple[Floats, Mask]:
+    """Shrink a patch to (width, height) by the mean of each cell's known pixels; also where there is any."""
+    weight = known.astype(np.float32)
+    coarse_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    coarse = resized(values * weight[..., None], size, cv2.INTER_AREA)
+    return floats(coarse / np.maximum(coarse_weight, 1e-6)[..., None]), coarse_weight > 1e-6
 
 
 def membrane(values: Floats, known: Mask) -> Floats:
@@ -42,22 +59,18 @@ def membrane(values: Floats, known: Mask) -> Floats:
         return values
     if min(height, width) <= 2:
         mean = values[known].mean(axis=0)
-        flat: Floats = np.where(known[..., None], values, mean).astype(np.float32)
-        return flat
-    size = ((width + 1) // 2, (height + 1) // 2)
-    weight = known.astype(np.float32)
-    coarse_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    coarse = resized(values * weight[..., None], size, cv2.INTER_AREA) / np.maximum(coarse_weight, 1e-6)[..., None]
-    surface = resized(membrane(coarse, coarse_weight > 1e-6), (width, height), cv2.INTER_LINEAR)
-    surface[known] = values[known]
-    unknown = ~known
-    for _ in range(_SWEEPS):
-        relaxed = _channels(cv2.sepFilter2D(surface, -1, _CROSS_X, _CROSS_X, borderType=cv2.BORDER_REPLICATE))
-        surface[unknown] = relaxed[unknown]
+        return floats(np.where(known[..., None], values, mean))
+    coarse, coarse_known = shrunk(values, known, ((width + 1) // 2, (height + 1) // 2))
+    surface = resized(membrane(coarse, coarse_known), (width, height), cv2.INTER_LINEAR)
+    kept = known.astype(np.uint8)
+    for _ in range(_SWEEPS if known.size <= _FINE_PX else 1):
+        cv2.copyTo(values, kept, surface)
+        surface = _channels(cv2.sepFilter2D(surface, -1, _NEIGHBOURS, _NEIGHBOURS, borderType=cv2.BORDER_REPLICATE))
+    cv2.copyTo(values, kept, surface)
     return surface
 
 
-_CROSS_X: Floats = np.array([0.25, 0.5, 0.25], np.float32)
+_NEIGHBOURS: Floats = np.array([0.25, 0.5, 0.25], np.float32)
 
 
 def low_pass(values: Floats, known: Mask, sigma_px: float) -> Floats:
@@ -68,70 +81,71 @@ def low_pass(values: Floats, known: Mask, sigma_px: float) -> Floats:
     return floats(blurred / np.maximum(seen, 1e-6)[..., None])
 
 
-def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Return fresh texture with the spectrum and the channel correlations of a sample, mean 0.
+def grain_sample(patch: Floats, usable: Mask, level: float) -> Floats | None:
+    """Cut a tile of plain healthy tissue whose grain suits a filling.
 
-    White noise is convolved with the sample, so every shift of it is as likely and no copy can be recognized.
-
-    Args:
-        sample: (height, width, channels), what a smooth surface lacks.
-        shape: (height, width) to fill, pixels.
-        rng: Draws one number a pixel of `shape`.
-
-    Source: Galerne, Gousseau, Morel 2011, "Random Phase Textures", asymptotic discrete spot noise.
-    """
-    height, width = sample.shape[:2]
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)[..., None]
-    spot = (sample - sample.mean(axis=(0, 1))) * window
-    spread = sample.std(axis=(0, 1))
-    power = np.sqrt((spot**2).sum(axis=(0, 1)))
-    white = rng.standard_normal((shape[0] + height, shape[1] + width), dtype=np.float32)
-    channels = [
-        cv2.filter2D(white, -1, spot[..., c] * (spread[c] / max(float(power[c]), 1e-6))) for c in range(sample.shape[2])
-    ]
-    return floats(np.stack(channels, axis=-1)[height // 2 :, width // 2 :][: shape[0], : shape[1]])
-
-
-def grain_sample(patch: Floats, usable: Mask, wanted: Floats, sigma_px: float) -> Floats | None:
-    """Cut the grain of a tile of healthy tissue that is as bright as the filling is to be.
+    Of the tiles of nearly the wanted brightness it is one with little in it: an edge or a vessel is no grain.
 
     Args:
         patch: (height, width, channels).
         usable: (height, width), True on healthy tissue.
-        wanted: (channels,) mean of the filling, grey levels.
-        sigma_px: What is coarser than this counts as shape, not grain.
+        level: Mean brightness that the filling is to have, grey levels.
 
     Returns:
-        (tile, tile, channels) differences from the smooth surface; None where no tile of 8 pixels is healthy.
+        (tile, tile, channels); None where no tile of 8 pixels is healthy.
     """
-    height, width = usable.shape
     grey = patch.mean(axis=2)
-    level = float(wanted.mean())
-    detail = grey - cv2.GaussianBlur(grey, (0, 0), sigma_px)
     for tile in _TILES_PX:
-        if tile > min(height, width) or not usable.any():
+        if tile > min(usable.shape):
             continue
-        whole = cv2.boxFilter(usable.astype(np.float32), -1, (tile, tile), borderType=cv2.BORDER_CONSTANT) > 1 - 1e-3
-        half = tile // 2
-        whole[:half], whole[height - half :], whole[:, :half], whole[:, width - half :] = False, False, False, False
+        step = max(tile // 2, int(np.sqrt(usable.size / _N_TILES)))
+        whole = sliding_window_view(usable, (tile, tile))[::step, ::step].all(axis=(2, 3))
         if not whole.any():
             continue
-        mean = cv2.blur(grey, (tile, tile))
-        rough = np.sqrt(np.maximum(cv2.blur(detail**2, (tile, tile)), 1e-3))
-        usual = float(np.median(rough[whole]))
-        cost = np.abs(mean - level) / 16 + 2 * np.abs(np.log(rough / usual))
-        cost[~whole] = np.inf
-        row, column = np.unravel_index(int(np.argmin(cost)), cost.shape)
-        rows, columns = slice(row - half, row - half + tile), slice(column - half, column - half + tile)
-        smooth = _channels(cv2.GaussianBlur(patch, (0, 0), sigma_px))
-        sample: Floats = patch[rows, columns] - smooth[rows, columns]
-        return sample
+        tiles = sliding_window_view(grey, (tile, tile))[::step, ::step][whole]
+        contrast = tiles.std(axis=(1, 2)) + 0.5
+        fine = (tiles[:, 1:, 1:] - tiles[:, :-1, :-1]).std(axis=(1, 2)) + 0.5
+        cost = np.abs(tiles.mean(axis=(1, 2)) - level) / 12
+        cost += np.maximum(np.log(contrast / np.quantile(contrast, 0.25)), 0)
+        cost += np.abs(np.log(fine / np.quantile(fine, 0.25)))
+        row, column = (int(index[int(np.argmin(cost))]) * step for index in np.nonzero(whole))
+        return patch[row : row + tile, column : column + tile]
     return None
 
 
-def resized(values: NDArray[Any], size: tuple[int, int], interpolation: int) -> Floats:
-    """Resize a patch to (width, height), keeping its channel axis."""
-    return _channels(cv2.resize(values, size, interpolation=interpolation))
+def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Return fresh texture with the spectrum of a sample, mean 0.
+
+    White noise is given the sample's amplitude at each spatial frequency, so no copy can be recognized. What is longer
+    than half the sample is shape, not grain, and left out.
+
+    Args:
+        sample: (tile, tile, channels).
+        shape: (height, width) to fill, pixels.
+        rng: Draws one number a pixel of `shape`, at most 512 x 512.
+
+    Source: Galerne, Gousseau, Morel 2011, "Random Phase Textures". Differs: the spectrum is averaged with its mirror
+        image, so that grain may be longer across than down, as in ultrasound, but never lies aslant: a small sample's
+        one oblique edge would be drawn all over the filling.
+    """
+    tile, n_channels = sample.shape[0], sample.shape[2]
+    height, width = (min(_GRAIN_PX, side) for side in shape)
+    window = np.outer(np.hanning(tile + 2)[1:-1], np.hanning(tile + 2)[1:-1])
+    white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
+    down = np.abs(np.fft.fftfreq(height)).astype(np.float32)[:, None] * tile
+    across = np.fft.rfftfreq(width).astype(np.float32)[None, :] * tile
+    shape_in_waves = (height, width // 2 + 1)
+    across, down = (np.ascontiguousarray(np.broadcast_to(waves, shape_in_waves)) for waves in (across, down))
+    grain = np.empty((height, width, n_channels), np.float32)
+    for channel in range(n_channels):
+        values = sample[..., channel] - sample[..., channel].mean()
+        power = np.abs(np.fft.fft2(values * window)) ** 2 / (window**2).sum()
+        power = (power + np.roll(power[:, ::-1], 1, axis=1))[: tile // 2 + 1, : tile // 2 + 1] / 2
+        power[:2, :2] = 0
+        amplitude = cv2.remap(np.sqrt(power).astype(np.float32), across, down, cv2.INTER_LINEAR)
+        grain[..., channel] = np.fft.irfft2(white * amplitude, (height, width))
+    rows, columns = np.arange(shape[0]) % height, np.arange(shape[1]) % width
+    return floats(grain[rows[:, None], columns[None, :]])
 
 
 def _channels(values: NDArray[Any]) -> Floats:

@@ -1,4 +1,7 @@
-"""Which pixels are tissue: not the black surround, not burned-in text, not near a lesion."""
+"""Which pixels are tissue: not the black or flat surround, not burned-in text, not near a lesion.
+
+Judged on a copy of at most 512 pixels a side, and in doubt against tissue: a pixel beside the background counts as it.
+"""
 
 import cv2
 import numpy as np
@@ -7,25 +10,28 @@ from numpy.typing import NDArray
 from medprefkit.corrupt.region import grow
 from medprefkit.protocols import Image, Mask
 
+_SIDE_PX = 512
 _DARK = 14  # grey levels; air outside a body, the corners of an endoscope's picture
-_SMALLEST_BACKGROUND_SHARE = 0.002  # of the image; smaller dark spots are anatomy
+_FLAT = 1  # grey levels between neighbours in padding that was added to a picture
+_SMALLEST_BACKGROUND_SHARE = 0.002  # of the image, for what reaches the border; ten times that for what does not
 _FONT_SHARE = 0.03  # of the shorter side: strokes of letters, arrows and rulers are thinner
 _INK = 110  # grey levels that a stroke stands out by
+_BRIGHT = 200  # grey levels; a stroke is at least this bright
 
 
 def tissue_of(image: Image) -> Mask:
     """Return where there is tissue, (height, width).
 
-    Background is what is nearly black and either reaches the border or is large. Text and drawn marks are thin, and
-    brighter than what is around them by more than tissue is, or of a pure colour.
+    Background is what is nearly black, or of one flat colour, and either reaches the border or is large. Text and drawn
+    marks are thin, bright, and brighter than what is around them by more than tissue is.
     """
-    grey = image.max(axis=2)
-    background = _background(grey)
-    size = max(3, round(_FONT_SHARE * min(grey.shape)) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
-    ink = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel) > _INK
-    ink &= grey > 200
-    return ~(background | grow(ink, max(1, size // 4)))
+    height, width = image.shape[:2]
+    scale = max(1.0, max(height, width) / _SIDE_PX)
+    size = max(1, round(width / scale)), max(1, round(height / scale))
+    grey = cv2.resize(image, size, interpolation=cv2.INTER_AREA).max(axis=2)
+    other = grow(_background(grey), 1) | _ink(grey)
+    tissue = cv2.resize((~other).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return tissue.astype(np.bool_)
 
 
 def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:
@@ -34,15 +40,28 @@ def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:
 
 
 def _background(grey: NDArray[np.uint8]) -> Mask:
-    height, width = grey.shape
     dark = (cv2.medianBlur(grey, 3) if min(grey.shape) >= 3 else grey) <= _DARK
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(dark.astype(np.uint8), connectivity=4)
+    kernel = np.ones((3, 3), np.uint8)
+    flat = cv2.dilate(grey, kernel) - cv2.erode(grey, kernel) <= _FLAT
+    return _surround(dark) | _surround(flat)
+
+
+def _surround(candidate: Mask) -> Mask:
+    """Keep the connected parts that reach the border or are large."""
+    height, width = candidate.shape
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8), connectivity=4)
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
-    area = stats[:, cv2.CC_STAT_AREA]
+    share = stats[:, cv2.CC_STAT_AREA] / candidate.size
     reaches_border = (left == 0) | (top == 0) | (right == width) | (bottom == height)
-    is_large = area >= _SMALLEST_BACKGROUND_SHARE * grey.size
-    chosen = is_large & (reaches_border | (area >= 10 * _SMALLEST_BACKGROUND_SHARE * grey.size))
-    chosen[0] = False  # label 0 is what is not dark
+    chosen = share >= np.where(reaches_border, 1, 10) * _SMALLEST_BACKGROUND_SHARE
+    chosen[0] = False  # label 0 is what is no candidate
     background: Mask = chosen[labels]
     return background
+
+
+def _ink(grey: NDArray[np.uint8]) -> Mask:
+    size = max(3, round(_FONT_SHARE * min(grey.shape)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
+    strokes = (cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel) > _INK) & (grey > _BRIGHT)
+    return grow(strokes, max(1, size // 4))
