@@ -84,9 +84,12 @@ class PreferenceCollator:
             encodings.append(encoding)
             prompts.append(self._read(row, "images", encoding.prompt_text))
             if self.corrupted and row["corrupted_images"]:
+                if len(row["corrupted_images"]) != len(row["images"]):
+                    n_clean, n_corrupted = len(row["images"]), len(row["corrupted_images"])
+                    raise TrainError(f"row {row['id']!r}: {n_clean} images but {n_corrupted} corrupted ones")
                 bad = self._read(row, "corrupted_images", encoding.prompt_text)
                 if not torch.equal(bad.input_ids, prompts[-1].input_ids):
-                    raise TrainError(f"row {row['id']!r}: its corrupted images have another size or number")
+                    raise TrainError(f"row {row['id']!r}: its corrupted images have another size")
                 corrupted.append((index, bad))
         chosen = [encoding.chosen for encoding in encodings]
         rejected = [encoding.rejected for encoding in encodings]

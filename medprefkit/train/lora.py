@@ -109,6 +109,6 @@ def _drop_dropout(model: nn.Module) -> None:
 def _reason(model: str, what: str, error: Exception) -> str:
     message = str(error)
     if "torchvision" in message.lower():
-        return f"the {what} of {model} need torchvision: pip install torchvision"
+        return f"the {what} of {model!r} cannot be loaded without torchvision: pip install torchvision"
     first = next((line.strip() for line in message.splitlines() if line.strip()), type(error).__name__)
     return f"cannot load the {what} of {model!r}: {first}"

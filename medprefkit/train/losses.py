@@ -277,7 +277,8 @@ def _kl_on(
     sides = {"chosen": (chosen,), "rejected": (rejected,), "both": (chosen, rejected)}[side]
     total = torch.zeros_like(chosen.logps[:, 0])
     for tokens in sides:
-        weights = torch.where(tokens.edited, settings.kl_edited_weight, 1.0)  # u_t
+        ones = torch.ones_like(tokens.logps)  # in the precision of the KLs
+        weights = torch.where(tokens.edited, settings.kl_edited_weight * ones, ones)  # u_t
         summed = _keep(tokens.token_mask, weights * getattr(tokens, direction)).sum(-1)  # (B,)
         if settings.kl_reduction == "mean":
             summed = summed / tokens.token_mask.sum(-1).clamp(min=1)

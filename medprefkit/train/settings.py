@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from medprefkit.errors import TrainError
 
@@ -71,6 +71,7 @@ class ObjectiveSettings:
         Raises:
             TrainError: Names the setting, its value and what it may be.
         """
+        self._refuse_types()
         for name in ("beta", "grounding_beta"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise TrainError(f"{name} must be finite and above 0, got {getattr(self, name)}")
@@ -90,6 +91,19 @@ class ObjectiveSettings:
             raise TrainError(
                 "rank_form 'phrases' ranks edits only: it needs unedited_weight 0 and rank_normalise 'sum'"
             )
+
+    def _refuse_types(self) -> None:
+        """Settings come from a recipe's YAML, where anything may stand."""
+        for name, wanted in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(wanted) is Literal:
+                if value not in get_args(wanted):
+                    raise TrainError(f"{name} must be one of {', '.join(get_args(wanted))}, got {value!r}")
+            elif wanted is bool:
+                if not isinstance(value, bool):
+                    raise TrainError(f"{name} must be true or false, got {value!r}")
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                raise TrainError(f"{name} must be a number, got {value!r}")
 
     @property
     def needs_spans(self) -> bool:

@@ -1,0 +1,355 @@
+"""The whole way on the tiny model: rows to adapter, and what a run leaves behind."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText, TrainingArguments
+
+from medprefkit.build.features import features
+from medprefkit.errors import DatasetError, TrainError
+from medprefkit.train.collate import PreferenceCollator
+from medprefkit.train.forward import ResponseScorer
+from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet
+from medprefkit.train.losses import preference_loss
+from medprefkit.train.metrics import NAMES
+from medprefkit.train.presets import PRESETS
+from medprefkit.train.rows import trainable_rows
+from medprefkit.train.run import TrainResult, train
+from medprefkit.train.token_stats import token_stats
+from medprefkit.train.tokens import RowEncoder
+from medprefkit.train.trainer import PreferenceTrainer, split_answers
+
+MakePair = Callable[..., dict[str, Any]]
+SavePairs = Callable[..., Path]
+
+QUICK: dict[str, Any] = {
+    "max_steps": 3,
+    "batch_size": 2,
+    "gradient_accumulation": 1,
+    "lora_r": 4,
+    "lora_alpha": 8,
+    "learning_rate": 1e-2,
+    "precision": "fp32",
+}
+
+
+@pytest.fixture(scope="module")
+def rows(make_pair: MakePair, make_text_pair: MakePair) -> list[dict[str, Any]]:
+    return [make_pair(0), make_pair(1, corrupted_images=[]), make_text_pair(2), make_pair(3), make_pair(4, weight=0.5)]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory, save_pairs: SavePairs, rows: list[dict[str, Any]]) -> Path:
+    return save_pairs(tmp_path_factory.mktemp("pairs"), train=rows, eval=rows[:2])
+
+
+@pytest.fixture
+def adapted(tiny_model: Path) -> PeftModel:
+    torch.manual_seed(0)
+    return add_lora(load_base_model(str(tiny_model), precision="fp32"), r=4, alpha=8)
+
+
+def perturb(model: PeftModel) -> PeftModel:
+    """Move the adapter away from zero, so that policy and reference differ."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def test_three_steps_change_every_adapter_weight_and_no_base_weight(
+    pairs: Path, tmp_path: Path, adapted: PeftModel, processor: Any, rows: list[dict[str, Any]]
+) -> None:
+    before = {name: parameter.clone() for name, parameter in adapted.named_parameters()}
+    trainer = PreferenceTrainer(
+        model=adapted,
+        args=TrainingArguments(
+            output_dir=str(tmp_path / "out"),
+            max_steps=3,
+            per_device_train_batch_size=5,
+            learning_rate=1e-2,
+            remove_unused_columns=False,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+            save_strategy="no",
+            logging_steps=1,
+            report_to=[],
+            disable_tqdm=True,
+        ),
+        collator=PreferenceCollator(processor),
+        settings=PRESETS["medpref"],
+        train_dataset=rows,
+    )
+    trainer.train()
+    after = dict(adapted.named_parameters())
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if "lora_" in name}
+    assert len(changed) == 28  # A and B of 7 linear layers in each of 2 decoder layers
+    losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
+    assert len(losses) == 3
+    assert all(torch.isfinite(torch.tensor(losses)))
+    assert losses[2] < losses[0]
+    first = trainer.state.log_history[0]
+    assert set(NAMES) <= set(first)
+    # policy = reference at the first step: every sigmoid log 2, every KL 0
+    assert first["loss/rank"] == pytest.approx(0.693147, abs=1e-6)
+    assert first["loss/ground"] == pytest.approx(0.693147, abs=1e-6)
+    assert [first[name] for name in NAMES if name.startswith("kl/")] == [0.0] * 4
+    assert first["margin"] == first["logps/chosen_vs_ref"] == 0.0
+    assert first["share/corrupted"] == pytest.approx(3 / 5)
+    assert first["logps/chosen"] == pytest.approx(first["logps/chosen_edited"] + first["logps/chosen_unedited"])
+
+
+def test_the_head_on_response_tokens_equals_the_plain_path(
+    adapted: PeftModel, processor: Any, rows: list[dict[str, Any]]
+) -> None:
+    model = perturb(adapted)
+    batch = PreferenceCollator(processor)(rows)
+    scorer = ResponseScorer(model)
+    assert scorer.uses_head
+
+    def plain() -> Any:
+        """Logits of whole sequences, one sequence at a time, unpadded."""
+        out = [torch.zeros(batch["label_mask"].shape) for _ in range(4)]
+        for group in batch["groups"]:
+            images = list(group["inputs"].get("pixel_values", []))
+            for local, sequence in enumerate(group["sequences"].tolist()):
+                length = int(group["inputs"]["attention_mask"][local].sum())
+                ids = group["inputs"]["input_ids"][local : local + 1, :length]
+                inputs = {"input_ids": ids}
+                if images:
+                    inputs["pixel_values"] = images[local][None]
+                start, n = int(batch["starts"][sequence]), int(batch["label_mask"][sequence].sum())
+                assert start + n == length
+                places = slice(start - 1, start + n - 1)
+                with torch.no_grad(), model.disable_adapter():
+                    ref = model(**inputs).logits[0, places]
+                policy = model(**inputs).logits[0, places]
+                for each, values in zip(out, token_stats(policy, ref, ids[0, start:]), strict=True):
+                    each[sequence, :n] = values
+        return out
+
+    fast, slow = scorer(model, model, batch), plain()
+    for one, other in zip(fast, slow, strict=True):
+        assert torch.allclose(one, other, atol=2e-5)
+    weights = [each for name, each in model.named_parameters() if "lora_" in name]
+    gradients = []
+    for stats in (fast, type(fast)(*slow)):
+        chosen, rejected, corrupted = split_answers(stats, batch)
+        loss = preference_loss(PRESETS["medpref"], chosen, rejected, corrupted, batch["row_weights"]).loss
+        gradients.append(torch.autograd.grad(loss, weights))
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_logits_that_are_more_than_the_head_are_taken_from_the_model(
+    adapted: PeftModel, processor: Any, rows: list[dict[str, Any]]
+) -> None:
+    model = perturb(adapted)
+    batch = PreferenceCollator(processor)(rows)
+    expected = ResponseScorer(model)(model, model, batch)
+    inner = model.get_base_model()
+    forward = inner.forward
+
+    def capped(*arguments: Any, **options: Any) -> Any:
+        out = forward(*arguments, **options)
+        out.logits = 5 * torch.tanh(out.logits / 5)
+        return out
+
+    inner.forward = capped
+    scorer = ResponseScorer(model)
+    assert not scorer.uses_head
+    stats = scorer(model, model, batch)
+    assert torch.isfinite(stats.logps).all()
+    assert not torch.allclose(stats.logps, expected.logps, atol=1e-4)
+
+
+def test_a_row_scores_the_same_in_any_company(adapted: PeftModel, processor: Any, rows: list[dict[str, Any]]) -> None:
+    model = perturb(adapted)
+    collate = PreferenceCollator(processor)
+    scorer = ResponseScorer(model)
+
+    def loss_of(part: list[dict[str, Any]]) -> torch.Tensor:
+        batch = collate(part)
+        chosen, rejected, corrupted = split_answers(scorer(model, model, batch), batch)
+        return preference_loss(PRESETS["medpref"], chosen, rejected, corrupted, batch["row_weights"]).rows.detach()
+
+    together = loss_of(rows)
+    alone = torch.cat([loss_of([row]) for row in rows])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+# --- the function that the pipeline calls -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def result(pairs: Path, tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> TrainResult:
+    return train(pairs, tmp_path_factory.mktemp("run") / "adapter", model=str(tiny_model), **QUICK)
+
+
+def test_a_run_leaves_adapter_settings_log_metrics_and_a_readme(result: TrainResult, tiny_model: Path) -> None:
+    names = {path.name for path in result.adapter_dir.iterdir()}
+    assert names == {
+        "adapter_model.safetensors", "adapter_config.json", "settings.json", "log.jsonl", "metrics.json", "README.md",
+    }  # fmt: skip
+    assert (result.n_rows, result.steps, result.refused, result.warnings) == (5, 3, {}, ())
+    lines = [json.loads(line) for line in (result.adapter_dir / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3]
+    metrics = json.loads((result.adapter_dir / "metrics.json").read_text())
+    assert metrics["history"] == lines
+    assert {f"eval_{name}" for name in NAMES} <= set(metrics)
+    told = json.loads((result.adapter_dir / "settings.json").read_text())
+    assert told["objective"]["beta"] == 0.1
+    readme = (result.adapter_dir / "README.md").read_text()
+    assert "after the abstract of arXiv 2606.12590" in readme
+    assert str(tiny_model) in readme
+    assert told["dataset_fingerprint"] in readme
+    with quiet():
+        base = AutoModelForImageTextToText.from_pretrained(tiny_model)
+        model = PeftModel.from_pretrained(base, result.adapter_dir)
+    assert any("lora_B" in name and parameter.any() for name, parameter in model.named_parameters())
+
+
+def test_a_run_keeps_the_terminal_clean(
+    pairs: Path, tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train(pairs, tmp_path / "adapter", model=str(tiny_model), **QUICK)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_same_arguments_give_the_same_adapter_and_a_killed_run_resumes_to_it(
+    result: TrainResult, pairs: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = (result.adapter_dir / "adapter_model.safetensors").read_bytes()
+    resumed = tmp_path / "resumed"
+    log = PreferenceTrainer.log
+
+    def die_at_the_third_step(self: Any, logs: dict[str, float], start_time: float | None = None) -> None:
+        if self.state.global_step == 3:
+            raise KeyboardInterrupt
+        log(self, logs, start_time)
+
+    monkeypatch.setattr(PreferenceTrainer, "log", die_at_the_third_step)
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, resumed, model=str(tiny_model), save_steps=1, **QUICK)
+    monkeypatch.undo()
+    assert not (resumed / "adapter_model.safetensors").exists()
+    with pytest.raises(TrainError, match="was begun with lora_alpha 8, not 16"):
+        train(pairs, resumed, model=str(tiny_model), resume=True, **{**QUICK, "lora_alpha": 16})
+    with pytest.raises(TrainError, match="already holds a run; resume it, or choose another folder"):
+        train(pairs, resumed, model=str(tiny_model), **QUICK)
+    again = train(pairs, resumed, model=str(tiny_model), save_steps=1, resume=True, **QUICK)
+    assert (resumed / "adapter_model.safetensors").read_bytes() == weights
+    assert [line for line in _log(resumed) if "loss" in line] == [
+        line for line in _log(result.adapter_dir) if "loss" in line
+    ]
+    assert train(pairs, resumed, model=str(tiny_model), resume=True, **QUICK) == again  # done: nothing runs
+
+
+def _log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_gradient_checkpointing_changes_memory_and_nothing_else(
+    result: TrainResult, pairs: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    other = train(pairs, tmp_path / "other", model=str(tiny_model), gradient_checkpointing=True, **QUICK)
+    one, two = (load_file(each.adapter_dir / "adapter_model.safetensors") for each in (result, other))
+    assert one.keys() == two.keys()
+    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
+
+
+def test_bf16_trains(pairs: Path, tmp_path: Path, tiny_model: Path) -> None:
+    result = train(pairs, tmp_path / "adapter", model=str(tiny_model), **{**QUICK, "precision": "bf16", "max_steps": 2})
+    first = _log(tmp_path / "adapter")[0]
+    assert first["kl/forward_sum"] == first["margin"] == 0.0
+    assert result.metrics["loss"] < first["loss"]
+
+
+def test_rows_that_cannot_train_are_counted_by_reason(
+    tmp_path: Path, save_pairs: SavePairs, make_pair: MakePair, tiny_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        make_pair(0),
+        make_pair(1, weight=0.0),
+        make_pair(2, weight=0.0),
+        make_pair(3, chosen_spans=[], rejected_spans=[]),
+    ]
+    pairs = save_pairs(tmp_path / "pairs", train=rows)
+    with caplog.at_level(logging.WARNING):
+        result = train(pairs, tmp_path / "adapter", model=str(tiny_model), **{**QUICK, "max_steps": 1})
+    assert result.refused == {"weight_zero": 2, "no_spans": 1}
+    assert result.n_rows == 1
+    assert "train: 3 of 4 rows left out: no_spans 1, weight_zero 2" in caplog.messages
+
+
+def test_it_warns_once_of_nothing_that_holds_and_of_chosen_answers_that_fall(
+    pairs: Path, tmp_path: Path, tiny_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {**QUICK, "max_steps": 4, "chosen_drop_nats": -100.0}  # below any gain: every step is a fall
+    result = train(pairs, tmp_path / "adapter", model=str(tiny_model), preset="dpo", **options)
+    assert len(result.warnings) == 2
+    assert result.warnings[0].startswith("no KL and no anchor")
+    assert "nats less likely than at the start (step 1)" in result.warnings[1]
+
+
+def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
+    result = train(pairs, tmp_path / "adapter", model="tiny-llava", **{**QUICK, "max_steps": 1})
+    assert (result.adapter_dir / "tiny-llava" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"model": "/nowhere/at/all"}, "there is no model folder /nowhere/at/all"),
+        ({"model": "no-such-model"}, "cannot load the processor of 'no-such-model'"),
+        ({"preset": "ppo"}, "no preset named 'ppo'"),
+        ({"objective": {"beta": -1.0}}, "beta must be finite and above 0"),
+        ({"max_steps": 0}, "max_steps must be at least 1, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be finite and above 0"),
+        ({"precision": "int4"}, "precision must be one of fp32, bf16, fp16, got 'int4'"),
+    ],
+)
+def test_a_user_s_mistake_is_one_line_before_any_work(
+    pairs: Path, tmp_path: Path, tiny_model: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(TrainError, match=says) as error:
+        train(pairs, tmp_path / "adapter", **{"model": str(tiny_model), **QUICK, **options})
+    assert "\n" not in str(error.value)
+
+
+def test_a_dataset_without_rows_or_columns_is_refused(
+    tmp_path: Path, save_pairs: SavePairs, tiny_model: Path, make_pair: MakePair, processor: Any
+) -> None:
+    with pytest.raises(DatasetError):
+        train(tmp_path / "nothing", tmp_path / "adapter", model=str(tiny_model), **QUICK)
+    columns = features()
+    nothing = Dataset.from_dict({name: [] for name in columns}, features=columns)
+    with pytest.raises(TrainError, match="split 'train' has nothing to train on: it has no rows"):
+        trainable_rows(nothing, RowEncoder(processor), needs_spans=True, split="train")
+    only_eval = save_pairs(tmp_path / "only", eval=[make_pair()])
+    with pytest.raises(TrainError, match="has no split 'train', only eval"):
+        train(only_eval, tmp_path / "adapter", model=str(tiny_model), **QUICK)
+
+
+def test_a_processor_that_needs_torchvision_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoProcessor
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ImportError("\nQwen2VLVideoProcessor requires the Torchvision library but it was not found.\n")
+
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", refuse)
+    with pytest.raises(
+        TrainError, match="the processor of 'some/model' cannot be loaded without torchvision: pip install torchvision"
+    ):
+        load_processor("some/model")
