@@ -233,15 +233,20 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _shown(value: object) -> object:
+    """Make what steers a reader's eye visible in every text that the template prints; our own markup stays."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
     environment.filters["words"] = _words
     return environment
