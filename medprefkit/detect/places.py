@@ -10,7 +10,7 @@ from medprefkit.detect.words import DETERMINERS, DISPLAY_VERBS, PARTICIPLES, bag
 from medprefkit.lexicon import lexicon
 
 _PLACING = bag(
-    "in of at within on over involving near along throughout overlying projecting to into at affecting around"
+    "in of at within on over involving near along throughout overlying projecting to into at affecting around occupying filling"
 )
 _LINKS = PARTICIPLES | bag("is are was were that which be can clearly primarily mainly mostly predominantly appears")
 _PLACE_NOUNS = bag("""lobe lobes zone zones field fields side sides region regions area areas portion part parts aspect aspects half third
@@ -31,7 +31,7 @@ def attach_places(
         if draft.predicate:
             continue
         found = _behind(words, draft.phrase[1], clause[1], by_token, marks)
-        if not found[0] and not found[1]:
+        if not found[0] and not found[1] and not draft.anatomy:
             follower = next((d for d in sited if _joined(words, draft, d)), None)
             if follower and not any(m.kind == "laterality" for m in draft.marks):
                 found = _behind(words, follower.phrase[1], clause[1], by_token, marks)
@@ -62,6 +62,10 @@ def _behind(
         j = i
         while j < last and j - i < 4 and words.lower[j] in _LINKS:
             j += 1
+        if j == i and not found and not where:
+            bare = _bare_place(words, i, last, organs, marks)
+            if bare:
+                return bare
         if j >= last or words.lower[j] not in _PLACING:
             break
         end, more, names = _place_phrase(words, j + 1, last, organs, marks)
@@ -71,6 +75,16 @@ def _behind(
         where += names
         i = end
     return found, where
+
+
+def _bare_place(
+    words: Words, i: int, last: int, organs: dict[int, Mention], marks: dict[int, Mark]
+) -> tuple[list[Mark], list[str]] | None:
+    """Read a place without a preposition that ends the clause: "degenerative changes thoracic spine ."."""
+    if i >= last or not (i in organs or (i in marks and marks[i].kind in {"laterality", "location"})):
+        return None
+    end, found, names = _place_phrase(words, i, last, organs, marks)
+    return (found, names) if end == last or words.lower[end] in {".", ","} else None
 
 
 def _place_phrase(
@@ -132,7 +146,8 @@ def _take_organs_form(draft: Draft) -> None:
     if draft.kind != "finding" or draft.concept not in lexicon().concepts:
         return
     known = lexicon()
-    usual = {*known.concepts[draft.concept].structures, *known.ancestors("lung")}
+    structures = known.concepts[draft.concept].structures
+    usual = known.ancestors("lung").union(*(known.ancestors(organ) for organ in structures))
     zoned = any(m.kind == "location" and m.value not in known.concepts for m in draft.marks)
     draft.marks = [m for m in draft.marks if m.kind != "location" or m.value not in known.concepts
                    or not (zoned or m.value in usual)]  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from medprefkit.detect.drafts import Draft
-from medprefkit.detect.scopes import Cue, denies_size_only
+from medprefkit.detect.scopes import Cue, names_a_size
 from medprefkit.detect.tokens import Words
 
 
@@ -30,7 +30,7 @@ def apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: boo
     if denied:
         cue = denials[-1]
         draft.cue = (cue.start, cue.end)
-        if denies_size_only(words, cue) and draft.phrase[0] <= cue.end <= draft.start:
+        if draft.kind == "finding" and names_a_size(words, draft.phrase[0], draft.start):
             draft.certainty = "uncertain"
     if denied != contrary:
         draft.polarity = "denied"

@@ -194,7 +194,7 @@ def _organs_ahead(
     if noun:
         if i < clause[1] and words.lower[i] in {"of", "in"}:
             i += 1
-        elif not (i < clause[1] and any(o.start == i for o in organs)):
+        elif not any(o.start in {i, i + 1} and o.end <= clause[1] for o in organs):  # "elevation right hemidiaphragm"
             return []
     elif i < clause[1] and words.lower[i] == "of" and saying.aspects:  # "normal size and configuration of the heart"
         i += 1

@@ -30,7 +30,8 @@ class Cue:
 _BEFORE: dict[Effect, str] = {
     "none": """no change in, no significant change in, no interval change in, no significant interval change in, without change in,
         not only, no longer than, no increase in, not certain, no further, not necessarily, without significant change in,
-        no other change, not rule out every, no significant change, no interval change, not just, no change""",
+        no other change, not rule out every, no significant change, no interval change, not just, no change, suggests that, suggesting that,
+        suggest that""",
     "uncertain": """cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude, not rule out,
         possible, possibly, probable, probably, likely, may, might, could, suspicious for, suspicious of, suggestive of, suggesting,
         suggest, suggests, concerning for, concern for, questionable, question of, suspected, suspicion of, perhaps, presumably,
@@ -63,6 +64,9 @@ _NEW_CLAUSE = bag("but however although though whereas while which who where bec
 _COORDINATORS = frozenset({",", "and", "or", "nor", "with"})
 _SAID = bag("normal clear unremarkable intact no without enlarged limits stable")
 """Words that say something of a subject without a verb: "heart size normal and lungs are clear"."""
+_OPENS_A_MEMBER = bag("a an the there multiple several numerous with")
+"""Words that open a list's next member with an article of its own, which an earlier cue does not reach."""
+_ADJECTIVES = bag("possible potential probable questionable suspected")
 _SIZES = bag("large sizable big massive huge moderate larger")
 
 
@@ -133,11 +137,9 @@ def find_cues(words: Words, clause: tuple[int, int], *, skip: int = 0) -> list[C
     return _stop_at_next_denial(found)
 
 
-def denies_size_only(words: Words, cue: Cue) -> bool:
-    """Tell whether a denial speaks of a size, not of the thing: "no large effusion" leaves room for a small one."""
-    return (
-        words.lower[cue.end - 1] in {"no", "without", "of"} and cue.end < len(words) and words.lower[cue.end] in _SIZES
-    )
+def names_a_size(words: Words, start: int, end: int) -> bool:
+    """Tell whether tokens [start, end) name a size: "no large effusion" leaves room for a small one."""
+    return not _SIZES.isdisjoint(words.lower[start:end])
 
 
 def _cue_at(words: Words, i: int, clause: tuple[int, int]) -> Cue | None:
@@ -195,11 +197,11 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
             return j - 1
         if j == cue.end:
             continue
-        if denies and before in {",", "and"} and word in {"a", "an", "the", "there", "multiple"}:
+        if before in {",", "and"} and word in _OPENS_A_MEMBER:
+            return j
+        if before == "," and words.lower[cue.start] in _ADJECTIVES:  # "possible pneumonia, a nodule"
             return j
         if denies and before == "," and (word.endswith("ing") or word in {"consistent", "compatible", "with"}):
-            return j
-        if not denies and before == "," and word in {"a", "an", "the", "there", "with"}:
             return j
     return last
 

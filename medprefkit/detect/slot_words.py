@@ -53,7 +53,8 @@ class SlotReader:
 
     def is_new(self, start: int, end: int) -> bool:
         """Tell whether the words answer rather than repeat the question; a choice is answered by repeating."""
-        return self.question.choice or not self.question.words.issuperset(self.words.lower[start:end])
+        repeats = {word.removesuffix("s") for word in self.question.words}
+        return repeats.issuperset(w.removesuffix("s") for w in self.words.lower[start:end]) == self.question.choice
 
     def names(self, kind: ClaimKind) -> list[Draft]:
         """Return a slot claim for the first new mention of the kind, and for those joined to it; none if unsure."""
@@ -90,7 +91,17 @@ class SlotReader:
         return next((i for i in range(*self.sentence) if self.words.lower[i] in VERBS), before)
 
     def _answers(self, start: int, end: int) -> bool:
-        return self.sentence[0] <= start < self.sentence[1] and self.is_new(start, end)
+        inside = self.sentence[0] <= start < self.sentence[1]
+        return inside and self.is_new(start, end) and not self._is_denied(start)
+
+    def _is_denied(self, start: int) -> bool:
+        """Tell whether the sentence says that this is not the answer: "does not belong to the abdomen; it is ..."."""
+        for i in range(start - 1, self.sentence[0] - 1, -1):
+            if self.words.lower[i] in {";", "but", ",", "rather", "instead"}:
+                return False
+            if self.words.lower[i] == "not" or self.words.lower[i].endswith("n't"):
+                return True
+        return False
 
     def _named(self, mention: Mention, kind: ClaimKind, list_id: int | None) -> Draft:
         start = mention.start

@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from medprefkit.detect.attributes import Mark
 from medprefkit.detect.descriptions import describe_subjects
 from medprefkit.detect.drafts import Draft
 from medprefkit.detect.glosses import find_glosses
+from medprefkit.detect.lists import number_lists
 from medprefkit.detect.phrases import phrase_of, predicate_of
 from medprefkit.detect.places import attach_places
 from medprefkit.detect.polarity import apply_cues
 from medprefkit.detect.predicates import find_predicates, names_a_study
-from medprefkit.detect.scopes import Cue, cut_clauses, find_cues
+from medprefkit.detect.scopes import cut_clauses, find_cues
+from medprefkit.detect.shown_organs import marks_inside, organs_shown
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match, Mention
-from medprefkit.detect.words import DISPLAY_VERBS, SEEN
 from medprefkit.lexicon import lexicon
 
-_LISTED = frozenset({"finding", "device", "normality", "organ", "other"})
-_JOINTS = frozenset({",", "and", "or", "nor"})
-_IN_LIST = frozenset({",", "and", "or", "nor", "/", "&", "as", "well", "along", "with"})
 _CLAIM_KINDS = frozenset({"finding", "normality", "device", "modality", "view_plane", "other"})
 
 
@@ -60,8 +57,8 @@ def read_sentence(
         attach_places(words, clause, made, organs, marks)
         drafts += made
         drafts += describe_subjects(words, clause, made, marks, cues)
-        drafts += _organs_shown(words, sentence, clause, organs, made, marks, cues)
-    _number_lists(words, drafts)
+        drafts += organs_shown(words, sentence, clause, organs, made, marks, cues)
+    number_lists(words, drafts)
     subjects = [(m.start, m.end, m.kind) for m in named] + [(d.start, d.end, d.kind) for d in drafts]
     for start, end in find_glosses(words, sentence, sorted(subjects)):
         for draft in drafts:
@@ -121,81 +118,9 @@ def _draft(
     draft.anatomy += [
         o.concept for o in organs if phrase[0] <= o.start and o.end <= phrase[1] and not mention.predicate
     ]
-    draft.marks += _marks_inside(mention, phrase, marks)
+    draft.marks += marks_inside(mention, phrase, marks)
     return draft
-
-
-def _marks_inside(mention: Mention, phrase: tuple[int, int], marks: dict[int, Mark]) -> list[Mark]:
-    found: list[Mark] = []
-    for i in range(*phrase):
-        mark = marks.get(i)
-        if mark is None or mark.start != i or mark.end > phrase[1]:
-            continue
-        if mention.keeps(mark):
-            found.append(mark)
-    return found
-
-
-def _organs_shown(
-    words: Words,
-    sentence: tuple[int, int],
-    clause: tuple[int, int],
-    organs: Sequence[Mention],
-    made: Sequence[Draft],
-    marks: dict[int, Mark],
-    cues: Sequence[Cue],
-) -> list[Draft]:
-    """Return claims that organs are in the picture: "the image shows the liver", "the spleen is visible"."""
-    used = {i for d in made for i in range(d.phrase[0], d.phrase[1])}
-    used |= {m.start for d in made for m in d.marks}
-    said_of = {o for d in made if d.predicate for o in d.anatomy}
-    shown = [i for i in range(*clause) if words.lower[i] in DISPLAY_VERBS]
-    seen = any(words.lower[i] in SEEN - {"there"} for i in range(*clause))
-    found: list[Draft] = []
-    for organ in organs:
-        alone = used.isdisjoint(range(organ.start, organ.end)) and not _is_place(words, organ, clause[0])
-        if organ.concept in said_of or not alone or not (any(i < organ.start for i in shown) or (seen and not made)):
-            continue
-        bounds = clause[0], clause[1]
-        own = frozenset(range(organ.start, organ.end))
-        phrase = phrase_of(words, organ.start, organ.end, bounds, marks, own)
-        draft = Draft(organ.start, organ.end, organ.concept, "organ", sentence, clause, (phrase[0], organ.end))
-        draft.marks += _marks_inside(organ, draft.phrase, marks)
-        apply_cues(words, draft, cues, contrary=False)
-        found.append(draft)
-    return found
-
-
-def _is_place(words: Words, organ: Mention, first: int) -> bool:
-    """Tell whether an organ only says where: "in the lung", "of the chest"."""
-    before = words.lower[max(first, organ.start - 4) : organ.start]
-    return bool(
-        {"in", "of", "at", "on", "within", "near", "from", "to", "into", "around", "between", "through"} & set(before)
-    )
-
-
-def _number_lists(words: Words, drafts: list[Draft]) -> None:
-    """Give claims of one coordinated list ("A, B or C") the same number."""
-    ordered = sorted((d for d in drafts if d.kind in _LISTED), key=_phrase_place)
-    number = 0
-    for left, right in pairwise(ordered):
-        if left.phrase == right.phrase or _coordinated(words, left, right):
-            if left.list_id is None:
-                left.list_id = number
-                number += 1
-            right.list_id = left.list_id
-
-
-def _coordinated(words: Words, left: Draft, right: Draft) -> bool:
-    """Tell whether only a coordinator stands between two phrases: a comma, "and", or among findings "with"."""
-    gap = words.lower[left.phrase[1] : right.phrase[0]]
-    joints = _IN_LIST if left.kind == right.kind and left.polarity == right.polarity else _JOINTS
-    return 0 < len(gap) <= 4 and joints.issuperset(gap) and left.predicate == right.predicate
 
 
 def _place(mention: Mention) -> tuple[int, int, str]:
     return mention.start, mention.end, mention.concept
-
-
-def _phrase_place(draft: Draft) -> tuple[int, int, int, str]:
-    return *draft.phrase, draft.start, draft.concept

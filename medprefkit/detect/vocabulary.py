@@ -47,11 +47,11 @@ class Mention:
 
     def keeps(self, mark: Mark) -> bool:
         """Tell whether a mark inside the name is an attribute: "bibasilar atelectasis", "upper lobe", not "basal ganglia"."""
-        if not (self.start <= mark.start and mark.end <= self.end) or self.predicate:
+        if not (self.start <= mark.start and mark.end <= self.end):
             return True
         if mark.kind == "laterality":
             return True
-        zoned = self.kind == "finding" or self.concept.startswith("lung")
+        zoned = self.kind == "finding" or self.predicate or self.concept.startswith("lung")
         return mark.kind == "location" and zoned
 
 

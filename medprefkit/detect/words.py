@@ -41,7 +41,7 @@ PRONOUNS = bag("it he she they we i you there what them him us me one")
 HEADS = bag("""evidence sign signs indication indications area areas region regions presence amount amounts collection
     collections degree development focus foci cluster clusters appearance suggestion features feature findings patch patches
     case cases traces trace form forms diagnosis diagnoses zone zones component components possibility
-    pattern patterns accumulation""")
+    pattern patterns accumulation use""")
 """Nouns that say only that what follows "of" exists: "signs of", "large areas of"."""
 
 NEGATORS = bag("no not without neither nor never")

@@ -9,7 +9,7 @@ from medprefkit.detect.open_words import open_concept
 from medprefkit.detect.questions import Question
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import vocabulary
-from medprefkit.detect.words import SEEN, bag
+from medprefkit.detect.words import DISPLAY_VERBS, SEEN, bag
 from medprefkit.records import ClaimRole
 
 _PRIORITY = {"finding": 0, "normality": 0, "device": 0, "view_plane": 1, "modality": 1, "organ": 2, "other": 3}
@@ -30,12 +30,13 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
     """
     says_yes = words.lower[0].startswith("y")
     main = _main_claim(asked) or _organ_in_view(asked_words)
-    described = _description(main, asked_words) if main else None
     if main is None or (question.kind == "either" and says_yes and main.list_id is not None):
         return [_answer(words, question, open_concept(asked_words), says_yes=says_yes)]
-    if described is not None:
-        draft = _answer(words, question, described.value, says_yes=says_yes)
-        draft.kind, draft.anatomy = kind_of(described), [main.concept]
+    if _is_given(main, asked_words):
+        described = _description(main, asked_words)
+        concept = described.value if described else open_concept(asked_words)
+        draft = _answer(words, question, concept, says_yes=says_yes)
+        draft.kind, draft.anatomy = kind_of(described) if described else "other", [main.concept]
         return [draft]
     drafts: list[Draft] = []
     for claim in asked if main in asked else [main]:
@@ -56,19 +57,24 @@ def _answer(words: Words, question: Question, concept: str, *, says_yes: bool) -
     return draft
 
 
+def _is_given(main: Draft, asked_words: Words) -> bool:
+    """Tell whether the question takes a finding as given: "Is the mass calcified?", "Is this a solitary nodule?"."""
+    if main.kind != "finding" or main.predicate or (SEEN | DISPLAY_VERBS).intersection(asked_words.lower):
+        return False
+    definite = _DEFINITE.intersection(asked_words.lower[main.phrase[0] : main.start])
+    return bool(definite) or (_points(asked_words) and _description(main, asked_words) is not None)
+
+
+def _points(asked_words: Words) -> bool:
+    return asked_words.lower[1:2] in {("this",), ("it",)}
+
+
 def _description(main: Draft, asked_words: Words) -> Mark | None:
-    """Return what the question asks of a given finding ("Is the mass calcified?"), or None where it asks whether it is."""
-    definite = any(word in _DEFINITE for word in asked_words.lower[main.phrase[0] : main.start])
-    pointing = asked_words.lower[1:2] in {("this",), ("it",)}  # "Is this a solitary nodule?"
-    if main.kind != "finding" or main.predicate or not (definite or pointing):
-        return None
-    after = asked_words.lower[main.phrase[1] :]
-    if any(word in SEEN for word in after):
-        return None
+    """Return the attribute that is asked of a given finding, or None where no known one is."""
     marks = [m for m in find_marks(asked_words) if m.kind in _DESCRIBING]
-    if pointing and not definite:
+    if _points(asked_words):
         return next((m for m in marks if main.phrase[0] <= m.start < main.start and m.kind != "severity"), None)
-    return next((m for m in reversed(marks) if m.start >= main.phrase[1] or m.start >= main.end), None)
+    return next((m for m in reversed(marks) if m.start >= main.end), None)
 
 
 def _organ_in_view(asked_words: Words) -> Draft | None:
