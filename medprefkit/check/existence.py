@@ -45,7 +45,7 @@ def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, .
 def _affirmed(
     claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, ...], facts: Facts, answer: str
 ) -> Verdict:
-    named = [c for c in facts.named(claim) if c.kind == claim.kind]
+    named = facts.named(claim)
     if named and (wrong := judge_attributes(claim, named, answer)) is not None:
         return wrong if claim.certainty == "certain" else unverifiable(claim, "answer_uncertain", wrong.evidence)
     if present:

@@ -5,11 +5,12 @@ denial) and nothing of the answer's wording.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from medprefkit.check import ruling
-from medprefkit.check.place import covers, values
+from medprefkit.check.place import covers, sides, values
 from medprefkit.check.scales import degree_reaches, restricts
 from medprefkit.lexicon import Lexicon
 from medprefkit.records import Claim
@@ -67,24 +68,32 @@ class Facts:
         """Return what says that the claimed thing is there, at its place, and what says that it is not."""
         present = tuple(b for other in self.claims if (b := self._presence(claim, other)) is not None)
         absent = tuple(b for other in self.claims if (b := self._absence(claim, other)) is not None)
+        firm = [b for b in present if b.rule != "kin_affirmed"]
+        denied = [b for b in absent if b.rule in {"same_concept", "broader_denied"}]
+        if denied and not firm:
+            present = ()  # "opacities, no mass": a close word does not stand against the word itself
+        elif firm:
+            absent = tuple(b for b in absent if not self._yields(b, firm))
         if present and all(_EXCEPTS.search(b.claim.sentence.text) for b in absent):
             absent = ()  # "the lungs are otherwise clear": clear but for what is named
         return Bearings(present, absent)
 
-    def named(self, claim: Claim) -> tuple[Claim, ...]:
-        """Return the statements that affirm the concept itself or a kind of it, wherever they place it.
+    def _yields(self, denial: Bearing, firm: Sequence[Bearing]) -> bool:
+        """Tell whether a denial in other words, or clear lungs beside an old finding, leaves the finding standing."""
+        if denial.rule == "kin_denied":
+            return True
+        concepts = [self.lexicon.concepts.get(b.claim.concept) for b in firm]
+        return denial.rule == "normality_denies" and not any(c is None or c.acute for c in concepts)
 
-        "Abnormality" is a kind of nothing here: what is mild of one abnormality says nothing of another.
+    def named(self, claim: Claim) -> tuple[Claim, ...]:
+        """Return the statements that affirm the concept itself, wherever they place it.
+
+        Kin and kinds are left out: what is mild of an opacity says nothing of a mass.
         """
         return tuple(
             other
             for other in self.claims
-            if other.polarity == "affirmed"
-            and other.kind != "normality"
-            and (
-                self.lexicon.kin(other.concept, claim.concept)
-                or (self.lexicon.is_a(other.concept, claim.concept) and not claim.concept.endswith("abnormality"))
-            )
+            if other.polarity == "affirmed" and other.kind == claim.kind and other.concept == claim.concept
         )
 
     def doubts(self, claim: Claim) -> Claim | None:
@@ -165,9 +174,6 @@ def _meets(denial: Claim, thing: Claim) -> bool:
 
 def _side_fits(normality: Claim, claim: Claim) -> bool:
     """Tell whether a normal structure's side is the finding's: its structures are the lexicon's matter."""
-    sides = values(normality, "laterality")
-    return (
-        not sides
-        or "bilateral" in sides
-        or (bool(values(claim, "laterality")) and values(claim, "laterality") <= sides)
-    )
+    of_normality = sides(normality)
+    of_claim = values(claim, "laterality")
+    return not of_normality or "bilateral" in of_normality or (bool(of_claim) and of_claim <= of_normality)

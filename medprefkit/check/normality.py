@@ -4,11 +4,15 @@ Source: the taxonomy's "normality statements imply denials". Differs: "no acute 
 reader may call the very finding not acute.
 """
 
+import re
+
 from medprefkit.check import ruling
 from medprefkit.check.facts import Facts
-from medprefkit.check.place import opposite_side, values
+from medprefkit.check.place import opposite_side, sides
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, Verdict
+
+_NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy)\b", re.I)
 
 
 def judge_normality(claim: Claim, facts: Facts) -> Verdict:
@@ -45,7 +49,7 @@ def _falsely_normal(claim: Claim, excluded: list[Claim], facts: Facts) -> Verdic
 
 def _speaks_of(other: Claim, claim: Claim, facts: Facts) -> bool:
     """Tell whether a normality of the reference holds of all that the claim speaks of."""
-    if opposite_side(other, claim) or (values(other, "laterality") - {"bilateral"} and not values(claim, "laterality")):
+    if opposite_side(other, claim) or (sides(other) - {"bilateral"} and not sides(claim)):
         return False
     return other.concept == claim.concept or (
         bool(ours := facts.lexicon.denied_by(claim.concept)) and ours <= facts.lexicon.denied_by(other.concept)
@@ -53,10 +57,18 @@ def _speaks_of(other: Claim, claim: Claim, facts: Facts) -> bool:
 
 
 def _excludes(claim: Claim, other: Claim, facts: Facts) -> bool:
-    return (
-        other.kind == "finding"
-        and other.polarity == "affirmed"
-        and other.concept in facts.lexicon.denied_by(claim.concept)
-        and not opposite_side(other, claim)
-        and not (values(claim, "laterality") - {"bilateral"} and not values(other, "laterality"))
+    if other.kind != "finding" or other.polarity != "affirmed" or opposite_side(other, claim):
+        return False
+    if sides(claim) - {"bilateral"} and not sides(other):
+        return False
+    return other.concept in facts.lexicon.denied_by(claim.concept) or _is_seen_there(claim, other, facts)
+
+
+def _is_seen_there(claim: Claim, other: Claim, facts: Facts) -> bool:
+    """Tell whether the reference places a finding in the very structure that the claim calls normal."""
+    concept = facts.lexicon.concepts.get(claim.concept)
+    if concept is None or not _NORMAL.search(claim.span.text) or claim.concept.endswith("_size"):
+        return False
+    return bool(other.anatomy) and all(
+        any(facts.lexicon.is_a(part, whole) for whole in concept.structures) for part in other.anatomy
     )

@@ -1,16 +1,31 @@
 """Where a claim holds: "clear left lung" says nothing of the right one, "no effusion" speaks of both sides."""
 
+import re
 from collections.abc import Iterable
 
 from medprefkit.lexicon import Lexicon
 from medprefkit.records import AttributeKind, Claim
 
+_SIDE = re.compile(r"\b(left|right)(?:-sided)?\b", re.I)
+_CLAUSE = re.compile(r"[,;:]|\b(?:and|but|while|with)\b", re.I)
 _BOTH_SIDES = frozenset({"bilateral", "both"})
 
 
 def values(claim: Claim, kind: AttributeKind) -> frozenset[str]:
     """Return the canonical values that the claim gives for this attribute; empty where it gives none."""
     return frozenset(attribute.value for attribute in claim.attributes if attribute.kind == kind)
+
+
+def sides(claim: Claim) -> frozenset[str]:
+    """Return the sides that a claim is about; for a normality also those that its clause names ("the left lung is")."""
+    given = values(claim, "laterality")
+    if given or claim.kind != "normality":
+        return given
+    before = claim.sentence.text[: max(0, claim.span.start_char - claim.sentence.start_char)]
+    clause = _CLAUSE.split(before)[-1]
+    after = claim.sentence.text[claim.span.end_char - claim.sentence.start_char :]
+    named = {side.lower() for side in _SIDE.findall(clause + " " + _CLAUSE.split(after)[0])}
+    return frozenset({"bilateral"} if named == {"left", "right"} else named)
 
 
 def covers(outer: Claim, inner: Claim, lexicon: Lexicon) -> bool:
@@ -33,7 +48,7 @@ def exclude_sides(a: Iterable[str], b: Iterable[str]) -> bool:
 
 def opposite_side(a: Claim, b: Claim) -> bool:
     """Tell whether two claims name sides that exclude each other."""
-    return exclude_sides(values(a, "laterality"), values(b, "laterality"))
+    return exclude_sides(sides(a), sides(b))
 
 
 def _sides_cover(outer: frozenset[str], inner: frozenset[str]) -> bool:

@@ -21,6 +21,8 @@ _PRESENCE = re.compile(
     re.I,
 )
 
+_WRONG = re.compile(r"\b(?:wrong|abnormal\w*|unusual|problems?|patholog\w+)\b", re.I)
+
 _ABOUT: dict[str, ErrorType] = {
     "modality": "wrong_modality",
     "view_plane": "wrong_view_plane",
@@ -91,9 +93,14 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
         facts: What the reference says.
         prompt: The question.
     """
-    if ruled.label == "unverifiable" or ruled.rule != "yes_no" or not _restates(claim, question, facts):
+    if ruled.label == "unverifiable" or ruled.rule != "yes_no":
         return None
-    agrees = claim.polarity == question.polarity
+    if not _restates(claim, question, facts) and not _restates_normality(claim, question, ruled, facts, prompt):
+        return None
+    if _asks_normality(question, prompt):
+        agrees = _says_abnormal(claim) == _says_abnormal(question)
+    else:
+        agrees = claim.polarity == question.polarity
     if agrees == (ruled.label == "supported"):
         return supported(claim, "yes_no_body", ruled.score, ruled.evidence)
     if claim.polarity == "affirmed" and (truth := _named_instead(claim, facts)) is not None:
@@ -101,6 +108,37 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
         return contradicted(claim, "yes_no_body", ruled.score, ruled.evidence, wrong)
     wrong = Wrong(_error(claim, prompt), claim.phrase, "" if claim.polarity == "denied" else "no")
     return contradicted(claim, "yes_no_body", ruled.score, ruled.evidence, wrong)
+
+
+def _asks_normality(question: Claim, prompt: str) -> bool:
+    return question.kind == "normality" or (question.kind == "other" and _WRONG.search(prompt) is not None)
+
+
+def _says_abnormal(claim: Claim) -> bool:
+    return (claim.polarity == "affirmed") != (claim.kind == "normality")
+
+
+def _restates_normality(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prompt: str) -> bool:
+    """Tell whether the claim answers "is it normal?" in other words.
+
+    An abnormality in general restates it either way. A certain finding only restates it where the truth is that nothing
+    is wrong: what else may be wrong, a denial of one finding does not say.
+    """
+    if (
+        not _asks_normality(question, prompt)
+        or claim.kind not in {"finding", "normality"}
+        or claim.role == "definition"
+    ):
+        return False
+    if claim.certainty != "certain" or not claim.current:
+        return False
+    if claim.kind == "normality":
+        return claim.concept == question.concept
+    in_general = claim.concept.endswith("abnormality")
+    truth_is_normal = _says_abnormal(question) == (ruled.label == "contradicted")
+    return in_general or (
+        truth_is_normal and claim.polarity == "affirmed" and facts.lexicon.is_a(claim.concept, "abnormality")
+    )
 
 
 def _named_instead(claim: Claim, facts: Facts) -> Claim | None:

@@ -26,6 +26,12 @@ from medprefkit.records import Case, Claim, ErrorType, Verdict
 _BEYOND_IMAGE = frozenset({"context", "comparison", "recommendation", "meta_text"})
 _GENERIC = re.compile(r"(?:the\s+(?:presence|occurrence|development)\s+of\s+)?an?\s", re.I)
 """A phrase that speaks of the thing in general, not of the one named before."""
+_IN_GENERAL = re.compile(
+    r"\s*(?:this|it|these|they)\b(?:\s+[\w-]+){0,3}\s+(?:can|could|may|might)\s+(?:be\s+(?:caused|due|associated|related)|"
+    r"cause|result|lead|occur)\b",
+    re.I,
+)
+"""What such a thing can come from or lead to is knowledge, and stays true."""
 _THINGS = frozenset({"finding", "device"})
 
 
@@ -160,6 +166,7 @@ class _Judge:
         for claim, verdict in zip(self._claims, verdicts, strict=True):
             basis = ruled.get(claim.refers_to) if claim.refers_to is not None else None
             generic = claim.role == "definition" or _GENERIC.match(claim.phrase.text) is not None
+            generic = generic or _IN_GENERAL.match(claim.sentence.text) is not None
             if basis is None or basis.error_type != "false_finding" or generic:
                 kept.append(verdict)
                 continue

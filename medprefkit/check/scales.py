@@ -15,6 +15,9 @@ _DEGREES = {
     "considerable": 2.5,
 }  # fmt: skip
 
+_SIZES = frozenset({"tiny", "small", "large", "massive", "huge"})
+_GRADES = frozenset({"mild", "mildly", "severe", "severely", "borderline", "slight", "slightly", "marked", "markedly"})
+
 _OPPOSITES = (
     ("upper", "middle", "lower"),
     ("upper", "mid", "lower"),
@@ -107,6 +110,8 @@ def degrees_apart(a: str, b: str) -> Severity | None:
     """
     if a not in _DEGREES or b not in _DEGREES:
         return None
+    if (a in _SIZES and b in _GRADES) or (a in _GRADES and b in _SIZES):
+        return None  # a size and a grade: "mild" does not say how large
     distance = abs(_DEGREES[a] - _DEGREES[b])
     if distance < 1.0:
         return None
@@ -122,9 +127,9 @@ def measures_differ(a: str, b: str) -> bool:
 
 
 def _millimetres(text: str) -> float | None:
-    """Return the largest dimension in millimetres, or None without a unit that is known."""
+    """Return the largest dimension in millimetres, or None with an unknown unit; canonical values have none."""
     found = _MEASURE.search(text)
-    if found is None or (unit := (found[2] or "").lower().rstrip("s")) not in _MILLIMETRES:
+    if found is None or (unit := (found[2] or "mm").lower().rstrip("s")) not in _MILLIMETRES:
         return None
     return max(float(n) for n in re.findall(r"\d+(?:\.\d+)?", found[1])) * _MILLIMETRES[unit]
 

@@ -36,9 +36,10 @@ _ADJECTIVE = re.compile(
     r"(?:(?:mildly|moderately|severely|markedly|slightly|borderline|somewhat|minimally|significantly|mild|moderate|"
     r"moderate|severe)\s+)?(?:enlarged|widened|tortuous|calcified|elevated|displaced|dilated|blunted|abnormal|prominent|"
     r"flattened|hyperinflated|hyperexpanded|engorged|congested|ectatic|atherosclerotic|shifted|deviated|obscured|"
-    r"fractured|collapsed|thickened|osteopenic|demineralized|tortuous and calcified|calcified and tortuous)",
+    r"large|fractured|collapsed|thickened|osteopenic|demineralized|tortuous and calcified|calcified and tortuous)",
     re.I,
 )
+_ORGAN_SAID = re.compile(rf"(?:an?\s+|the\s+)?(?P<adjective>{_ADJECTIVE.pattern})\s+(?P<organ>[\w-]+)", re.I)
 _CARDIOMEGALY = re.compile(r"(?P<degree>mild|moderate|severe|marked|borderline|massive|minimal|slight)?\s*cardiomegaly")
 _NORMAL_PREDICATE = re.compile(
     r"(?:perfectly\s+|completely\s+|entirely\s+|grossly\s+)?(?:normal(?:\s+in\s+(?:size|contour|appearance))?|clear|"
@@ -105,6 +106,10 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     words = _COMPARING.sub("", truth.strip().rstrip("."))
     if _ADJECTIVE.fullmatch(words):
         return change(predicate.start, end, words.lower(), ids)
+    if (said := _ORGAN_SAID.fullmatch(words)) is not None and said["organ"].lower() in sentence.lower():
+        return change(predicate.start, end, said["adjective"].lower(), ids)
+    if words.split()[-1].lower() in sentence.lower().split():
+        return Refusal(ids, f"{words!r} would name its subject twice")
     heart = "heart" in sentence.lower() or "cardiac" in sentence.lower()
     if heart and (size := _CARDIOMEGALY.fullmatch(words.lower())) is not None:
         degree = size["degree"]
@@ -189,6 +194,10 @@ def _affirm_verb(
         return Refusal(ids, f"other words stand between the denial and {first.span.text!r}")
     if flip.end > left_end:
         return change(flip.start, flip.end, flip.replacement, ids)
+    if (negated := re.search(r"\s*\bnot$", text[flip.start : flip.end])) is not None and not gap.strip():
+        # "is not enlarged": the predicate is what is wrong, the copula stays
+        start = flip.start + negated.end() - len("not")
+        return change(start, first.phrase.end_char, _item(text, first), ids)
     end = first.phrase.end_char
     item = _item(text, first)
     of = re.sub(r"\bany\s+", "", gap) if re.search(r"\bof\s", gap) else " "

@@ -30,6 +30,7 @@ _STOP = frozenset(
      "for", "from", "with", "by", "and", "or", "any", "some", "it", "its", "image", "picture", "scan",
      "shown", "seen", "see", "show", "shows", "you", "please"}
 )  # fmt: skip
+_PREDICATE_WORDS = 4
 _RESTATED_SHARE = 0.6
 _SENTENCE = re.compile(r"[.!?;](?=\s|$)")
 
@@ -58,7 +59,7 @@ def flip_body(text: str, claim: Claim, claims: Sequence[Claim], truth: str) -> C
     verb = last_verb(text, floor, start)
     if verb is None or _between(claims, verb.end, start, claim):
         return Refusal(ids, f"the verb that governs {claim.phrase.text!r} is not certain")
-    return change(verb.start, verb.end, verb.replacement, ids, wrong=(verb.start, verb.end))
+    return change(verb.start, end, f"{verb.replacement}{text[verb.end : end]}", ids)
 
 
 def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: str) -> Change | Refusal | None:
@@ -92,7 +93,10 @@ def _deny(text: str, start: int, stop: int, ids: tuple[str, ...]) -> Change | Re
     flip = deny_verb(text, start, stop)
     if flip is None:
         return Refusal(ids, "the verb of the body is not known")
-    return change(flip.start, flip.end, flip.replacement, ids)
+    # the predicate is what is wrong, not its verb alone; a long one is not
+    predicate = re.match(r"[^,;:]*", text[flip.end : stop])
+    rest = predicate[0] if predicate is not None and len(predicate[0].split()) <= _PREDICATE_WORDS else ""
+    return change(flip.start, flip.end + len(rest), f"{flip.replacement}{rest}", ids)
 
 
 def _affirm(text: str, start: int, stop: int, ids: tuple[str, ...]) -> Change | Refusal:

@@ -44,11 +44,13 @@ _EXISTS = re.compile(
 )
 _ENDS = re.compile(r"\s*(?:[.;]|$)")
 _INFERS = re.compile(
-    r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:appears?\s+to\s+be\s+|(?:may|might|could|can|would)\s+(?:be\s+)?|also\s+)?)?"
-    r"(?:suggest(?:s|ing|ive\s+of)|indicat(?:es?|ing|ive\s+of)|consistent\s+with|compatible\s+with|concerning\s+for|"
+    r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:(?:appears?\s+to\s+be|may|might|could|can|would|is|are|also)\s+)*"
+    r"(?:suggests?|indicates?|causes?|causing|indicative\s+of|suggestive\s+of|consistent\s+with)|"
+    r"suggesting|suggestive\s+of|indicating|indicative\s+of|consistent\s+with|compatible\s+with|concerning\s+for|"
     r"suspicious\s+for|worrisome\s+for|representing|reflecting|likely\s+due\s+to|due\s+to|related\s+to|"
-    r"secondary\s+to|(?:is\s+|are\s+)?causing|leading\s+to|resulting\s+in|raising\s+(?:the\s+)?(?:concern|suspicion|possibility)\s+(?:for|of)|pointing\s+to(?:wards?)?)"
-    r"\s+)(?:[\w-]+\s+){0,4}$",
+    r"secondary\s+to|causing|leading\s+to|resulting\s+in|"
+    r"raising\s+(?:the\s+)?(?:concern|suspicion|possibility)\s+(?:for|of)|pointing\s+to(?:wards?)?)"
+    r"\s+)(?:(?!that\b|is\b|are\b|the\b)[\w-]+\s+){0,2}$",
     re.I,
 )
 _INCLUDES = re.compile(r"(?P<cut>,?\s+(?:including|such\s+as|namely|specifically)\s+)$", re.I)

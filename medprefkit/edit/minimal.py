@@ -319,7 +319,7 @@ class _Plan:
             found = trailing_inference(self._text, made.end, sentence.end_char, firm, unnamed=unnamed)
             if found is not None and self._free(found):
                 self._made.add(replace(found, claim_ids=made.claim_ids))
-            nouns = [c.span.text.split()[-1] for c in heads]
+            nouns = [re.split(r"\s+(?:of|in)\s", c.span.text)[0].split()[-1] for c in heads]
             found = dependent_sentence(self._text, sentence.end_char, nouns, firm)
             if found is not None and self._free(found):
                 self._made.add(replace(found, claim_ids=made.claim_ids))

@@ -4,6 +4,7 @@ Only the wrong word is the claim's span; an article before it that no longer fit
 """
 
 import re
+from collections.abc import Sequence
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.words import article, is_plural
@@ -14,6 +15,7 @@ _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
 _ACRONYM = re.compile(r"[A-Z0-9-]{2,}")
 _SLOT_NOUNS = ("plane", "view", "weighted", "section", "projection", "imaging", "scan", "image")
 _OWN_NOUN = re.compile(r"\b(?:scan|image|imaging|x-?rays?|radiographs?|ultrasound|plane|view|section|weighted)\b", re.I)
+_PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
 
@@ -62,14 +64,26 @@ def _with_twin(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _trimmed(text: str, start: int, end: int, words: str) -> tuple[int, int, str]:
     """Leave out the words that both have at either end: "right atrium" and "right lobe" differ in one word."""
-    old, new = text[start:end].split(" "), words.split(" ")
+    old, new = _PIECE.findall(text[start:end]), _PIECE.findall(words)
+    if new and (kept := _further_place(old, new)):
+        end -= len("".join(kept))
+        old = old[: -len(kept)]
     while len(old) > 1 and len(new) > 1 and old[0].lower() == new[0].lower():
-        start += len(old[0]) + 1
+        start += len(old[0])
         old, new = old[1:], new[1:]
     while len(old) > 1 and len(new) > 1 and old[-1].lower() == new[-1].lower():
-        end -= len(old[-1]) + 1
+        end -= len(old[-1])
         old, new = old[:-1], new[:-1]
-    return start, end, " ".join(new)
+    return start, end, "".join(new)
+
+
+def _further_place(old: Sequence[str], new: Sequence[str]) -> Sequence[str]:
+    """Return what the answer says of the place beyond the truth's last word: " of the lung" after "lower lobe"."""
+    lowered = [piece.lower() for piece in old]
+    if new[-1].lower() not in lowered:
+        return ()
+    rest = old[lowered.index(new[-1].lower()) + 1 :]
+    return rest if len(rest) > 1 and rest[1].lower() in {"of", "in"} else ()
 
 
 def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
