@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,23 +23,30 @@ _SIZES = (
 )
 
 
-def render_card(facts: CardFacts) -> str:
-    """Return the card of a dataset whose Parquet files lie in `parquet/` beside it.
+Form = Literal["rows", "index"]
+"""What lies beside the card: the rows as Parquet, or `index.jsonl` alone, where the rows may not be shared."""
+
+
+def render_card(facts: CardFacts, *, form: Form = "rows") -> str:
+    """Return the card of a dataset whose Parquet files lie in `parquet/` beside it, or whose index does.
 
     Everything that comes from data is escaped: a source's or a model's name cannot add a line to the metadata, a link
     or markup to the text.
     """
     body = _environment().get_template(TEMPLATE).render(
-        facts=facts, terms=terms_of(facts.sources), example_split=next(iter(facts.n_pairs), "train")
+        facts=facts, terms=terms_of(facts.sources), example_split=next(iter(facts.n_pairs), "train"), form=form
     )  # fmt: skip
-    front = yaml.safe_dump(metadata(facts), sort_keys=False, allow_unicode=True, width=10_000)
+    front = yaml.safe_dump(metadata(facts, form=form), sort_keys=False, allow_unicode=True, width=10_000)
     return f"---\n{front}---\n\n{body}"
 
 
-def metadata(facts: CardFacts) -> dict[str, object]:
+def metadata(facts: CardFacts, *, form: Form = "rows") -> dict[str, object]:
     """Return the card's metadata, as the Hub reads it."""
     terms = terms_of(facts.sources)
     tasks = ["image-text-to-text", "visual-question-answering"] if facts.n_with_images else ["text-generation"]
+    files: object = [{"split": split, "path": f"parquet/{split}-*.parquet"} for split in facts.n_pairs]
+    if form == "index":
+        files = "index.jsonl"
     return {
         "license": terms.hub_id,
         **({"license_name": one_line(terms.name)} if terms.hub_id == "other" else {}),
@@ -47,12 +55,7 @@ def metadata(facts: CardFacts) -> dict[str, object]:
         "task_categories": tasks,
         "size_categories": [_size(facts.n_rows)],
         "tags": ["medical", "preference", "dpo", "rlhf", "trl", "hallucination", "medprefkit"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split, "path": f"parquet/{split}-*.parquet"} for split in facts.n_pairs],
-            }
-        ],
+        "configs": [{"config_name": "default", "data_files": files}],
     }
 
 

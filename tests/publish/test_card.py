@@ -147,3 +147,10 @@ def test_sizes() -> None:
     for n, size in ((999, "n<1K"), (1000, "1K<n<10K"), (10_000_000, "n>10M")):
         facts.n_pairs["train"] = n
         assert metadata(facts)["size_categories"] == [size]
+
+
+def test_a_card_beside_an_index_promises_no_rows(tmp_path: Path) -> None:
+    card = render_card(facts_of(made(tmp_path)), form="index")
+    assert "load_dataset" not in card
+    assert "read_index_only" in card
+    assert DatasetCard(card).data.to_dict()["configs"] == [{"config_name": "default", "data_files": "index.jsonl"}]
