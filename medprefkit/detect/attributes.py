@@ -23,7 +23,7 @@ class Mark:
 
 _TABLE: dict[AttributeKind, str] = {
     "laterality": """left: left, left-sided, left sided, leftsided, leftward | right: right, right-sided, right sided, rightsided,
-        rightward | bilateral: bilateral, bilaterally, both, biapical, bibasilar, bibasal, both sides, either | unilateral: unilateral,
+        rightward | bilateral: bilateral, bilaterally, both, biapical, bibasilar, bibasal, both sides, either lung, either side, either hemithorax | unilateral: unilateral,
         one-sided | midline: midline""",
     "location": """upper: upper, superior | middle: middle, mid, midlung, midlungs | lower: lower, inferior | base: base, bases, basilar, basal,
         bibasilar, bibasal | apex: apex, apices, apical, biapical | hilar: hilar, perihilar, parahilar, suprahilar, infrahilar

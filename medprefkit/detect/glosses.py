@@ -5,7 +5,7 @@ show ...", "such as" lists of a general sentence. Every claim inside carries the
 """
 
 from medprefkit.detect.tokens import Words
-from medprefkit.detect.words import GENERAL_ADVERBS, bag
+from medprefkit.detect.words import GENERAL_ADVERBS, SEEN, bag
 
 Subject = tuple[int, int, str]
 """Tokens [start, end) that name something, and its kind."""
@@ -111,8 +111,9 @@ def _explains(words: Words, i: int, last: int) -> bool:
     word = words.lower[i]
     if word in _GENERAL_VERBS:
         return True
-    if word == "can" or word == "may":
-        return words.lower[i + 1] in {"cause", "be", "lead", "result", "occur", "help", "also"}
+    if word in {"can", "may"}:
+        seen = i + 2 < last and words.lower[i + 2] in SEEN | {"located", "due"}
+        return words.lower[i : i + 2] in _CAUSING and not seen
     if word not in _BE:
         return False
     j = i + 1

@@ -15,6 +15,7 @@ _PLACING = bag(
 _LINKS = PARTICIPLES | bag("is are was were that which be can clearly primarily mainly mostly predominantly appears")
 _PLACE_NOUNS = bag("""lobe lobes zone zones field fields side sides region regions area areas portion part parts aspect aspects half third
     quadrant quadrants lung hemithorax corner segment segments and or , - / of the chest level cavity image picture space""")
+_DEVICE_ENDS = bag("tip tips terminates terminating ends ending projects with its the distal lead leads overlies")
 _SITES = frozenset({"finding", "device", "other"})
 
 
@@ -30,7 +31,8 @@ def attach_places(
     for draft in reversed(sited):
         if draft.predicate:
             continue
-        found = _behind(words, draft.phrase[1], clause[1], by_token, marks)
+        first = _behind_device(words, draft, clause[1]) if draft.kind == "device" else draft.phrase[1]
+        found = _behind(words, first, clause[1], by_token, marks)
         if not found[0] and not found[1] and not draft.anatomy:
             follower = next((d for d in sited if _joined(words, draft, d)), None)
             if follower and not any(m.kind == "laterality" for m in draft.marks):
@@ -46,6 +48,14 @@ def attach_places(
             if not any(m.kind == "laterality" for m in draft.marks):
                 draft.marks += [m for m in heading[0] if m.kind in {"laterality", "location"}]
         _take_organs_form(draft)
+
+
+def _behind_device(words: Words, draft: Draft, last: int) -> int:
+    """Return the token behind what says how a device ends: "tip", "with its tip", "terminates"."""
+    i = draft.phrase[1]
+    while i < last and words.lower[i] in _DEVICE_ENDS:
+        i += 1
+    return i
 
 
 def _joined(words: Words, left: Draft, right: Draft) -> bool:

@@ -103,9 +103,9 @@ def _asides(words: Words, sentence: tuple[int, int]) -> list[Draft]:
 
 
 def _assume_lung(drafts: Sequence[Draft]) -> None:
-    """Read a mass or nodule without a place on a chest radiograph as one of the lung."""
+    """Read a mass, nodule or edema without a place on a chest radiograph as one of the lung."""
     for draft in drafts:
-        if draft.concept in {"mass", "nodule"} and set(draft.anatomy) <= {"chest"}:
+        if draft.concept in {"mass", "nodule", "edema"} and set(draft.anatomy) <= {"chest"}:
             draft.concept = lexicon().specialize(draft.concept, "lung")
             draft.anatomy.append("lung")
 

@@ -50,7 +50,7 @@ class Mention:
         if not (self.start <= mark.start and mark.end <= self.end):
             return True
         if mark.kind == "laterality":
-            return True
+            return mark.value != "midline"
         zoned = self.kind == "finding" or self.predicate or self.concept.startswith("lung")
         return mark.kind == "location" and zoned
 

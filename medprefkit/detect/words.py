@@ -73,7 +73,7 @@ _SUFFIXES = (
 
 
 _PLAIN_MODIFIERS = bag(
-    "well other further new main more most such same similar visible obvious noticeable clear high low"
+    "overt frank discrete convincing well other further new main more most such same similar visible obvious noticeable clear high low"
 )
 
 
