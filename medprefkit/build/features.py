@@ -158,7 +158,11 @@ def _parquet_splits(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in sorted(folder.glob("*.parquet")):
         found.setdefault(file.stem.split("-", 1)[0], []).append(str(file))
-    return found
+    return dict(sorted(found.items(), key=_train_first))
+
+
+def _train_first(item: tuple[str, list[str]]) -> tuple[bool, str]:
+    return item[0] != "train", item[0]
 
 
 def _with_images(dataset: Dataset) -> Dataset:

@@ -1,5 +1,6 @@
 """Licences as the Hub names them, and what a mixture of them permits."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ _HUB_IDS = {
     "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0",
     "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0",
 }  # fmt: skip
+
+
+_NO_DERIVATIVES = re.compile(r"(?i)(?<![a-z])(nd|no[ -]?derivatives)(?![a-z])")
 
 
 class Terms(NamedTuple):
@@ -47,4 +51,4 @@ def terms_of(sources: Sequence[SourceFacts]) -> Terms:
 
 def forbids_derivatives(source: SourceFacts) -> bool:
     """Tell whether a source says so, or its licence's name does."""
-    return source.no_derivatives or "-nd" in source.licence.lower().replace(" ", "-")
+    return source.no_derivatives or _NO_DERIVATIVES.search(source.licence) is not None

@@ -145,6 +145,7 @@ def write_page(
         script=Markup(script),  # noqa: S704  # our own file
         script_hash=f"sha256-{digest}",
         counts=counts,
+        splits=sorted(((split, n) for split, n in counts.splits.items() if split), key=_train_first),
         error_types=sorted(counts.error_types.items(), key=_frequent_first),
         families=FAMILIES,
         drops=_by_reason(dropped),
@@ -196,7 +197,7 @@ def _cards(pairs: Sequence[ShownPair], data_root: Path, run_dir: Path) -> Iterat
 
 def _corruption_note(shown: ShownPair) -> str:
     corrupted = shown.pair.corrupted
-    return f"{corrupted.name}, {corrupted.changed_share:.1%} of the pixels" if corrupted is not None else ""
+    return f"{_words(corrupted.name)}, {corrupted.changed_share:.1%} of the pixels" if corrupted is not None else ""
 
 
 def _thumbnail(picture: Picture) -> _Thumbnail:
@@ -227,6 +228,10 @@ def _by_reason(dropped: Iterable[Dropped]) -> list[_Drops]:
 
 def _frequent_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
+
+
+def _train_first(item: tuple[str, int]) -> tuple[bool, str]:
+    return item[0] != "train", item[0]
 
 
 def _words(name: str) -> str:

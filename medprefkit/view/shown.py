@@ -119,7 +119,7 @@ def edits_of(pair: PreferencePair) -> list[ShownEdit]:
             span=span,
             wrong=pair.rejected[span.start_char : span.end_char],
             right=right.get(span.phrase_id, ""),
-            verdicts=tuple(verdict for verdict in pair.verdicts if _touches(verdict, span)),
+            verdicts=_once(verdict for verdict in pair.verdicts if _touches(verdict, span)),
         )
         for span in sorted(pair.rejected_spans, key=_start)
     ]
@@ -135,6 +135,12 @@ def visible(text: str) -> str:
 
 def _steers(char: str) -> bool:
     return char not in "\n\t\u200c\u200d" and unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+
+
+def _once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Keep one of several verdicts that read alike, as those on the items of one list do."""
+    alike = {(v.checker, v.rule, v.score, v.evidence): v for v in verdicts}
+    return tuple(alike.values())
 
 
 def _touches(verdict: Verdict, span: PhraseSpan) -> bool:

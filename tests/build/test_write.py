@@ -77,6 +77,7 @@ def test_every_form_gives_the_same_rows_back(tmp_path: Path) -> None:
         assert rows_of(saved[split]) == rows_of(parquet[split])
         check_schema(saved[split])
     for place in (out, out / "dataset", out / "parquet"):
+        assert list(load_pairs(place)) == ["train", "eval"]
         assert rows_of(load_pairs(place)["train"]) == rows_of(saved["train"])
 
 
