@@ -50,6 +50,9 @@ def _affirmed(
         return wrong if claim.certainty == "certain" else unverifiable(claim, "answer_uncertain", wrong.evidence)
     if present:
         return supported(claim, present[0].rule, present[0].score, present[0].claim.sentence.text)
+    doubt = facts.doubts(claim)
+    if absent and doubt is not None and doubt.polarity == "affirmed":
+        return unverifiable(claim, "reference_uncertain", doubt.sentence.text)
     if absent:
         best = max(absent, key=_score)
         score = best.score if claim.certainty == "certain" else min(best.score, ruling.UNCERTAIN)
@@ -63,8 +66,11 @@ def _affirmed(
 
 
 def _truth_of(bearing: Bearing) -> str:
-    """Return "normal" words where a normality excludes the finding, and "no" where it is denied."""
-    return bearing.claim.span.text if bearing.claim.kind == "normality" else "no"
+    """Return "normal" words where a normality excludes the finding, and "no" or "no large" where it is denied."""
+    denial = bearing.claim
+    if denial.kind == "normality":
+        return denial.span.text
+    return " ".join(["no", *(a.span.text.lower() for a in denial.attributes if a.kind == "severity")])
 
 
 def _silent(claim: Claim, facts: Facts) -> Verdict:

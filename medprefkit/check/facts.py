@@ -56,8 +56,8 @@ class Facts:
         return cls(
             lexicon=lexicon,
             text=reference,
-            claims=tuple(c for c in usable if c.certainty == "certain"),
-            doubtful=tuple(c for c in usable if c.certainty != "certain"),
+            claims=tuple(c for c in usable if _decides(c)),
+            doubtful=tuple(c for c in usable if not _decides(c)),
         )
 
     def related(self, a: str, b: str) -> bool:
@@ -156,6 +156,12 @@ class Facts:
         if concept is None or not concept.acute or "acute" not in values(claim, "temporal"):
             return False
         return any(self.lexicon.is_a(claim.concept, root) for root in concept.denies)
+
+
+def _decides(claim: Claim) -> bool:
+    """Tell whether a statement is certain. "No large effusion" is, of the size that it names, though of nothing else."""
+    sized = claim.polarity == "denied" and bool(values(claim, "severity"))
+    return claim.certainty == "certain" or (sized and claim.certainty == "uncertain")
 
 
 def _meets(denial: Claim, thing: Claim) -> bool:

@@ -45,6 +45,7 @@ _OTHER_PREDICATE = re.compile(
 )
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
+_SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
@@ -102,11 +103,12 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         text: The answer.
         group: One or more phrases, in order.
         listed: The conjuncts of the same list that stay.
-        truth: The reference's words: "no", or a word of normality for a predicate.
+        truth: The reference's words: "no", "no large", or a word of normality for a predicate.
 
     Returns:
         One change, or one refusal.
     """
+    group = [_as_denied(text, p, truth, alone=len(group) == 1) for p in group]
     first = group[0]
     ids = tuple(p.claim.claim_id for p in group)
     floor, ceiling = first.claim.sentence.start_char, first.claim.sentence.end_char
@@ -135,6 +137,12 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
     replacement = capitalised_like(_denied_list(text, group), text[first.start])
     return [change(first.start, group[-1].end, replacement, ids)]
+
+
+def _as_denied(text: str, phrase: NounPhrase, truth: str, *, alone: bool) -> NounPhrase:
+    """Keep the size word where the reference denies that size only: "no large effusion" denies no small one."""
+    sizes = [w for w in _SIZE_DENIED.findall(truth) if alone or w in text[phrase.start : phrase.end].lower()]
+    return replace(phrase, denied=f"{sizes[0]} {phrase.denied}") if sizes else phrase
 
 
 def join_predicates(text: str, changes: Sequence[Change]) -> list[Change]:
