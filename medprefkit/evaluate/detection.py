@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medprefkit.errors import SourceError
+from medprefkit.evaluate.intervals import Rate, draw_answers, rate_of
 from medprefkit.records import Edit
-from medprefkit.seeds import rng_for
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"\w+|[^\w\s]")
+"""A word or a mark: what texts are compared by."""
+
 _MATCHING_IOU = 0.5
 
 
@@ -41,17 +43,6 @@ class GoldRow:
     answer: str
     errors: tuple[GoldError, ...]
     unverifiable: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share with a 95 % bootstrap interval over answers; `value` is None where there is nothing to divide by."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    """The denominator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +194,7 @@ def score_detection(
         seed: Decides the samples; the same seed gives the same intervals.
     """
     counts = [_count(row, edits.get(row.id, ()), chosen.get(row.id, row.answer)) for row in rows]
-    draws = _draws(len(rows), n_resamples, seed)
+    draws = draw_answers(len(rows), n_resamples, seed)
     table = np.array([[getattr(c, f.name) for f in fields(_Counts)] for c in counts], dtype=np.float64)
     table = table.reshape(len(rows), len(fields(_Counts)))
     column = {f.name: table[:, k] for k, f in enumerate(fields(_Counts))}
@@ -217,11 +208,11 @@ def score_detection(
         characters=_span_score(
             column["characters_matched"], column["characters_found"], column["characters_labelled"], draws
         ),
-        type_accuracy=_rate(column["type_right"], column["matched"], draws),
-        false_alarms=_rate(column["clean_touched"], column["clean"], draws),
-        unverifiable_left_alone=_rate(column["unverifiable_untouched"], column["unverifiable"], draws),
-        edited_text_equal=_rate(column["text_equal"], column["wrong"], draws),
-        changed_tokens=_rate(column["tokens_changed"], column["tokens"], draws),
+        type_accuracy=rate_of(column["type_right"], column["matched"], draws),
+        false_alarms=rate_of(column["clean_touched"], column["clean"], draws),
+        unverifiable_left_alone=rate_of(column["unverifiable_untouched"], column["unverifiable"], draws),
+        edited_text_equal=rate_of(column["text_equal"], column["wrong"], draws),
+        changed_tokens=rate_of(column["tokens_changed"], column["tokens"], draws),
         by_task={task: _of_task(rows, task, column, draws) for task in tasks},
         by_error_type={kind: _of_type(rows, edits, kind, draws) for kind in kinds},
     )
@@ -234,7 +225,7 @@ def _count(row: GoldRow, edits: tuple[Edit, ...], chosen: str) -> _Counts:
     pairs = match_spans(found, labelled)
     marked, wrong = _characters(found), _characters(labelled)
     changed = _characters([(edit.span.start_char, edit.span.end_char) for edit in edits])
-    tokens = list(_TOKEN.finditer(row.answer))
+    tokens = list(TOKEN.finditer(row.answer))
     return _Counts(
         matched=len(pairs),
         exact=len(set(found) & set(labelled)),
@@ -287,25 +278,10 @@ def _span_score(
 ) -> SpanScore:
     # F1 = 2 matched / (found + labelled): one division, so that precision and recall need not exist
     return SpanScore(
-        precision=_rate(matched, found, draws),
-        recall=_rate(matched, labelled, draws),
-        f1=_rate(2 * matched, found + labelled, draws),
+        precision=rate_of(matched, found, draws),
+        recall=rate_of(matched, labelled, draws),
+        f1=rate_of(2 * matched, found + labelled, draws),
     )
-
-
-def _rate(part: NDArray[np.float64], whole: NDArray[np.float64], draws: NDArray[np.intp]) -> Rate:
-    total = float(whole.sum())
-    if total == 0:
-        return Rate(None, None, None, 0)
-    parts, wholes = part[draws].sum(axis=1), whole[draws].sum(axis=1)  # (n_resamples,)
-    shares = parts[wholes > 0] / wholes[wholes > 0]
-    low, high = (float(q) for q in np.quantile(shares, [0.025, 0.975])) if shares.size else (None, None)
-    return Rate(float(part.sum()) / total, low, high, int(total))
-
-
-def _draws(n_rows: int, n_resamples: int, seed: int) -> NDArray[np.intp]:
-    rng = rng_for(seed, "evaluate", "detection")
-    return rng.integers(0, max(n_rows, 1), size=(n_resamples, n_rows)).astype(np.intp)
 
 
 def _with_width(row: GoldRow) -> list[GoldError]:
@@ -323,7 +299,7 @@ def _intersection_over_union(a: tuple[int, int], b: tuple[int, int]) -> float:
 
 
 def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(text)
+    return TOKEN.findall(text)
 
 
 def _by_position(error: GoldError) -> tuple[int, int]:
