@@ -21,6 +21,9 @@ from medprefkit.train.tokens import AnswerEncoding, Row, RowEncoder, RowEncoding
 PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 """Processor outputs with one number a token; everything else belongs to images."""
 
+MIN_SAVING = 1.25
+"""Prompts are shared where whole sequences would be at least this many times as many tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
@@ -40,19 +43,23 @@ class PreferenceCollator:
     image. T is the longest answer. Returns a dictionary:
 
     - `groups`: forward passes to make: with images and without apart, since most models take all or none. Each holds
-      `sequences` (n,), the rows of S it covers, and `inputs`, what the model is called with.
+      `sequences` (n,), the rows of S it covers, and either `inputs`, whole sequences as the model is called with, or,
+      where that saves tokens, the distinct `prompts` (m,), with `prompt_of` (n,), `answers` and `answer_mask` (n, T).
     - `labels`, `label_mask` (S, T): response tokens; `starts` (S,): position of the first one in its sequence.
     - `phrase_ids`, `phrase_weights`, `lesion_linked` (2 B, T): of chosen, then rejected; 0 on padding.
     - `corrupted_rows` (C,): the row of each corrupted sequence. `row_weights` (B,).
     """
 
-    def __init__(self, processor: Any, *, needs_spans: bool = True, corrupted: bool = True) -> None:
+    def __init__(
+        self, processor: Any, *, needs_spans: bool = True, corrupted: bool = True, share_prompts: bool = False
+    ) -> None:
         """Take a processor with a chat template.
 
         Args:
             processor: Of the model to be trained.
             needs_spans: Whether a row without a span is refused.
             corrupted: Whether to score the chosen answer on the corrupted image too.
+            share_prompts: Whether a prompt may be encoded once for all answers to it, which the model must allow.
 
         Raises:
             TrainError: As `RowEncoder`; or if there is no token to pad with.
@@ -61,6 +68,7 @@ class PreferenceCollator:
         self.processor = processor
         self.needs_spans = needs_spans
         self.corrupted = corrupted
+        self.share_prompts = share_prompts
         tokenizer = self.encoder.tokenizer
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         if pad_id is None:
@@ -127,14 +135,33 @@ class PreferenceCollator:
         for with_images in (True, False):
             members = [index for index, prompt in enumerate(prompts) if bool(prompt.visual) is with_images]
             if members:
-                inputs = self._inputs([prompts[index] for index in members], [answers[index] for index in members])
-                groups.append({"sequences": torch.tensor(members), "inputs": inputs})
+                part = self._part(
+                    [prompts[index] for index in members], [answers[index].input_ids for index in members]
+                )
+                groups.append({"sequences": torch.tensor(members), **part})
         return groups
 
-    def _inputs(self, prompts: Sequence[_Prompt], answers: Sequence[AnswerEncoding]) -> dict[str, Tensor]:
+    def _part(self, prompts: Sequence[_Prompt], answers: Sequence[list[int]]) -> dict[str, Any]:
+        """Make what one forward pass is called with: whole sequences, or shared prompts and the answers to them."""
+        distinct = list({id(prompt): prompt for prompt in prompts}.values())
+        whole = sum(len(prompt.input_ids) for prompt in prompts)
+        shared = sum(len(prompt.input_ids) for prompt in distinct)
+        n_answer = sum(map(len, answers))
+        # Below some saving two passes cost more than one. Token types make an answer depend on more than the cache.
+        if not self.share_prompts or distinct[0].extra or whole + n_answer < MIN_SAVING * (shared + n_answer):
+            return {"inputs": self._inputs(prompts, answers)}
+        places = {id(prompt): place for place, prompt in enumerate(distinct)}
+        return {
+            "prompts": self._inputs(distinct, [[]] * len(distinct)),
+            "prompt_of": torch.tensor([places[id(prompt)] for prompt in prompts]),
+            "answers": _pad(answers, torch.long),
+            "answer_mask": _pad([[1] * len(answer) for answer in answers], torch.long),
+        }
+
+    def _inputs(self, prompts: Sequence[_Prompt], answers: Sequence[list[int]]) -> dict[str, Tensor]:
         """Join each prompt with its answer, pad on the right, and stack what belongs to images."""
         sequences = [
-            torch.cat([prompt.input_ids, torch.tensor(answer.input_ids)])
+            torch.cat([prompt.input_ids, torch.tensor(answer, dtype=torch.long)])
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
         length = max(len(sequence) for sequence in sequences)

@@ -48,7 +48,7 @@ class PreferenceTrainer(Trainer):
         Args:
             model: A PEFT model with one LoRA adapter.
             args: transformers' arguments; `remove_unused_columns` must be off, since every column is read.
-            collator: Makes batches of rows.
+            collator: Makes batches of rows; told here whether the model lets answers share their prompt.
             settings: The objective.
             train_dataset: Rows by the column contract, all trainable.
             eval_dataset: As `train_dataset`, or None.
@@ -79,6 +79,8 @@ class PreferenceTrainer(Trainer):
         self.warnings: list[str] = []
         self._warned: set[str] = set()
         self._scorer = ResponseScorer(model)
+        # Checkpointed layers keep no cache to share.
+        collator.share_prompts = self._scorer.can_share_prompts and not args.activation_checkpointing
         self._sums = MetricSums()
         if not settings.is_anchored:
             self._warn("no KL and no anchor: nothing keeps the chosen answers likely; watch logps/chosen_vs_ref")
