@@ -1,4 +1,4 @@
-"""Abbreviations that a text defines itself ("ground-glass opacity (GGO) ... GGO"), by scispaCy where it is installed."""
+"""Abbreviations that a text defines itself ("ground-glass opacity (GGO)"), by scispaCy where it is installed."""
 
 import importlib.util
 import warnings

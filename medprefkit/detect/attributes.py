@@ -1,7 +1,7 @@
 """Words that qualify a claim and their canonical values: side, place, severity, number, measure, look, change.
 
-Values of `location` are zone words ("upper", "base") or a lexicon id of the structure; measurements are in mm. The span of
-an attribute is the distinguishing word alone ("upper" of "upper lobe"), so that an edit changes nothing else.
+Values of `location` are zone words ("upper", "base") or a lexicon id of the structure; measurements are in mm. The span
+of an attribute is the distinguishing word alone ("upper" of "upper lobe"), so that an edit changes nothing else.
 """
 
 import re
@@ -22,50 +22,145 @@ class Mark:
 
 
 _TABLE: dict[AttributeKind, str] = {
-    "laterality": """left: left, left-sided, left sided, leftsided, leftward | right: right, right-sided, right sided, rightsided,
-        rightward | bilateral: bilateral, bilaterally, both, biapical, bibasilar, bibasal, both sides, either lung, either side, either hemithorax | unilateral: unilateral,
-        one-sided | midline: midline""",
-    "location": """upper: upper, superior | middle: middle, mid, midlung, midlungs | lower: lower, inferior | base: base, bases, basilar, basal,
-        bibasilar, bibasal | apex: apex, apices, apical, biapical | hilar: hilar, perihilar, parahilar, suprahilar, infrahilar
-        | retrocardiac: retrocardiac | central: central | peripheral: peripheral | anterior: anterior | posterior: posterior
-        | medial: medial | lateral: lateral | proximal: proximal | distal: distal | paratracheal: paratracheal
-        | retrosternal: retrosternal | lingular: lingula, lingular | upper quadrant: upper quadrant | lower quadrant: lower quadrant
-        | epigastric: epigastric, epigastrium | periventricular: periventricular | subcortical: subcortical
-        | center: center, centre""",
-    "severity": """minimal: minimal, trace, tiny, subtle, faint, slight, slightly, minimally | mild: mild, mildly
-        | moderate: moderate, moderately | severe: severe, severely, marked, markedly, extensive, massive, critical, critically,
-        gross, pronounced, advanced | small: small, smaller | large: large, larger, big, huge, sizable, enormous
-        | borderline: borderline | significant: significant, significantly, substantial, considerable, notable, notably,
-        prominent, noticeable | acute: acute, acutely, active, subacute, hyperacute | chronic: chronic, chronically, old, remote, healed,
-        longstanding, long-standing | mild to moderate: mild to moderate, mild-to-moderate | moderate to severe: moderate to severe,
-        moderate-to-severe | early: early | complete: complete, total | partial: partial, incomplete""",
-    "quantity": """single: single, solitary, isolated, a single, one | 2: two, couple, pair, 2 | 3: three, 3 | 4: four, 4 | 5: five, 5
-        | 6: six, 6 | several: several, few, a few, some, various | multiple: multiple, numerous, many, innumerable, multifocal | diffuse: diffuse,
-        diffusely, widespread, scattered, generalized, disseminated | focal: focal, localized, focally""",
-    "descriptor": """well-defined: well-defined, well defined, well-circumscribed, well circumscribed, circumscribed, welldefined,
-        well-demarcated, sharply defined | ill-defined: ill-defined, ill defined, poorly defined, indistinct, vague
-        | spiculated: spiculated, spiculation, spiky | lobulated: lobulated | irregular: irregular, irregularly shaped | smooth: smooth
-        | round: round, rounded, circular, spherical | oval: oval, ovoid | homogeneous: homogeneous, homogenous, uniform
-        | heterogeneous: heterogeneous, heterogenous, inhomogeneous, mixed | calcified: calcified, calcific
-        | noncalcified: noncalcified, non-calcified | cavitary: cavitary, cavitating | cystic: cystic | solid: solid
-        | hyperdense: hyperdense, hyperattenuating, high-density, radiopaque, high density | hypodense: hypodense, hypoattenuating, low-density,
-        low density | isodense: isodense | hyperintense: hyperintense, hyper-intense | hypointense: hypointense, hypo-intense
-        | isointense: isointense | hyperechoic: hyperechoic, echogenic | hypoechoic: hypoechoic | anechoic: anechoic
-        | enhancing: enhancing, ring-enhancing, ring enhancing, rim-enhancing | non-enhancing: non-enhancing, nonenhancing | patchy: patchy
-        | linear: linear, bandlike, band-like, platelike, plate-like, streaky | nodular: nodular | dense: dense
-        | loculated: loculated | layering: layering | displaced: displaced | nondisplaced: nondisplaced, non-displaced
-        | black: black | white: white | gray: gray, grey | red: red | pink: pink | yellow: yellow | brown: brown | blue: blue
-        | green: green | dark: dark | bright: bright | hazy: hazy | opaque: opaque | lucent: lucent | necrotic: necrotic
-        | benign: benign | malignant: malignant | sclerotic: sclerotic | lytic: lytic | pedunculated: pedunculated
-        | sessile: sessile | asymmetric: asymmetric, asymmetrical | symmetric: symmetric, symmetrical | fluid-filled: fluid-filled""",
-    "temporal": """new: new, newly, newly developed | stable: stable, unchanged, stably, not changed, no change
-        | worse: worsened, worsening, progressed, progressive, increasing | improved: improved, improving, decreasing, resolving
-        | increased: increased | decreased: decreased, reduced, diminished | persistent: persistent, persistently, residual | resolved: resolved
-        | recurrent: recurrent""",
+    "laterality": """
+        left: left-sided, left sided, leftsided, leftward
+        right: right-sided, right sided, rightsided, rightward
+        bilateral: bilaterally, both, both sides, biapical, bibasilar, bibasal, either lung, either side
+        unilateral: one-sided
+        midline
+    """,
+    "location": """
+        upper: superior
+        middle: mid, midlung, midlungs
+        lower: inferior
+        base: bases, basilar, basal, bibasilar, bibasal
+        apex: apices, apical, biapical
+        hilar: perihilar, parahilar, suprahilar, infrahilar
+        retrocardiac
+        central
+        peripheral
+        anterior
+        posterior
+        medial
+        lateral
+        proximal
+        distal
+        paratracheal
+        retrosternal
+        lingular: lingula
+        upper quadrant
+        lower quadrant
+        epigastric: epigastrium
+        periventricular
+        subcortical
+        center: centre
+    """,
+    "severity": """
+        minimal: trace, tiny, subtle, faint, slight, slightly, minimally
+        mild: mildly
+        moderate: moderately
+        severe: severely, marked, markedly, extensive, massive, critical, critically, gross, pronounced, advanced
+        small: smaller
+        large: larger, big, huge, sizable, enormous
+        borderline
+        significant: significantly, substantial, considerable, notable, notably, prominent, noticeable
+        acute: acutely, active, subacute, hyperacute
+        chronic: chronically, old, remote, healed, longstanding, long-standing
+        mild to moderate: mild-to-moderate
+        moderate to severe: moderate-to-severe
+        early
+        complete: total
+        partial: incomplete
+    """,
+    "quantity": """
+        single: solitary, isolated, a single, one
+        2: two, couple, pair
+        3: three
+        4: four
+        5: five
+        6: six
+        several: few, a few, some, various
+        multiple: numerous, many, innumerable, multifocal
+        diffuse: diffusely, widespread, scattered, generalized, disseminated
+        focal: localized, focally
+    """,
+    "descriptor": """
+        well-defined: well defined, well-circumscribed, well circumscribed, welldefined, well-demarcated
+        ill-defined: ill defined, poorly defined, indistinct, vague
+        spiculated: spiculation, spiky
+        lobulated
+        irregular: irregularly shaped
+        smooth
+        round: rounded, circular, spherical
+        oval: ovoid
+        homogeneous: homogenous, uniform
+        heterogeneous: heterogenous, inhomogeneous, mixed
+        calcified: calcific
+        noncalcified: non-calcified
+        cavitary: cavitating
+        cystic
+        solid
+        hyperdense: hyperattenuating, high-density, radiopaque, high density
+        hypodense: hypoattenuating, low-density, low density
+        isodense
+        hyperintense: hyper-intense
+        hypointense: hypo-intense
+        isointense
+        hyperechoic: echogenic
+        hypoechoic
+        anechoic
+        enhancing: ring-enhancing, ring enhancing, rim-enhancing
+        non-enhancing: nonenhancing
+        patchy
+        linear: bandlike, band-like, platelike, plate-like, streaky
+        nodular
+        dense
+        loculated
+        layering
+        displaced
+        nondisplaced: non-displaced
+        black
+        white
+        gray: grey
+        red
+        pink
+        yellow
+        brown
+        blue
+        green
+        dark
+        bright
+        hazy
+        opaque
+        lucent
+        necrotic
+        benign
+        malignant
+        sclerotic
+        lytic
+        pedunculated
+        sessile
+        asymmetric: asymmetrical
+        symmetric: symmetrical
+        fluid-filled
+    """,
+    "temporal": """
+        new: newly, newly developed
+        stable: unchanged, stably, not changed, no change
+        worse: worsened, worsening, progressed, progressive, increasing
+        improved: improving, decreasing, resolving
+        increased
+        decreased: reduced, diminished
+        persistent: persistently, residual
+        resolved
+        recurrent
+    """,
 }
+"""One value a line, with the words that say it beside its own."""
 
 _MEASURE = re.compile(
-    r"(?P<sizes>\d+(?:\.\d+)?(?:\s*(?:cm|mm)?\s*(?:x|×|by|\*)\s*\d+(?:\.\d+)?)*)\s*-?\s*(?P<unit>cm|mm|centimet(?:er|re)s?|millimet(?:er|re)s?)\b",
+    r"(?P<sizes>\d+(?:\.\d+)?(?:\s*(?:cm|mm)?\s*(?:x|×|by|\*)\s*\d+(?:\.\d+)?)*)\s*-?\s*"
+    r"(?P<unit>cm|mm|centimet(?:er|re)s?|millimet(?:er|re)s?)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -74,11 +169,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def _read_table() -> dict[tuple[str, ...], tuple[tuple[AttributeKind, str], ...]]:
     found: dict[tuple[str, ...], tuple[tuple[AttributeKind, str], ...]] = {}
     for kind, rows in _TABLE.items():
-        for row in rows.split("|"):
-            value, _, forms = row.partition(":")
-            for form in forms.split(","):
-                key = Words(" ".join(form.split())).lower
-                found[key] = (*found.get(key, ()), (kind, value.strip()))
+        for row in filter(str.strip, rows.splitlines()):
+            value, _, forms = row.strip().partition(":")
+            for form in dict.fromkeys((value, *(form.strip() for form in forms.split(",") if form))):
+                key = Words(form).lower
+                found[key] = (*found.get(key, ()), (kind, value))
     return found
 
 

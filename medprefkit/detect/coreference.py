@@ -1,6 +1,8 @@
-"""Sentences that speak again of an earlier finding: "This mass is ...", "The effusion appears ...", "These findings suggest ...".
+"""Sentences that speak again of an earlier finding: "This mass is ...", "The effusion appears ...", "These findings
+suggest ...".
 
-Such a sentence stands or falls with what it speaks of, so its claim's phrase is the whole sentence with its leading space.
+Such a sentence stands or falls with what it speaks of, so its claim's phrase is the whole sentence with its leading
+space.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a sentence says of a finding that it takes as given: "the mass is calcified", "the lesion appears well-defined"."""
+"""What a sentence says of a finding that it takes as given: "the mass is calcified", "appears well-defined"."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """Stretches that explain a term or speak of images in general, and say nothing of this patient.
 
-"A pleural effusion is an abnormal accumulation of fluid", "..., which is a collapsed lung", "normal chest X-rays typically
-show ...", "such as" lists of a general sentence. Every claim inside carries the role `definition`.
+"A pleural effusion is an abnormal accumulation of fluid", "..., which is a collapsed lung", "normal chest X-rays
+typically show ...", "such as" lists of a general sentence. Every claim inside carries the role `definition`.
 """
 
 from medprefkit.detect.tokens import Words
@@ -13,18 +13,20 @@ Subject = tuple[int, int, str]
 _ARTICLES = frozenset({"a", "an", "the"})
 _INDEFINITE = frozenset({"a", "an"})
 _BE = frozenset({"is", "are"})
-_KINDS = bag("""condition conditions disease diseases disorder term type kind form abnormal accumulation collection buildup
-    accumulations substances infection inflammation medical imaging procedure technique plane planes muscle organ organs
-    part region process state situation presence layer type accumulation enlargement collapse result lesion growth structure
-    central compartment device line abnormalities areas used known defined characterized called referred caused another
-    small fluid tissue air cavity lung space mass one when where typically usually commonly often""")
+_KINDS = bag("""condition conditions disease diseases disorder term type kind form abnormal accumulation collection
+    buildup accumulations substances infection inflammation medical imaging procedure technique plane planes muscle
+    organ organs part region process state situation presence layer type accumulation enlargement collapse result lesion
+    growth structure central compartment device line abnormalities areas used known defined characterized called
+    referred caused another small fluid tissue air cavity lung space mass one when where typically usually commonly
+    often""")
 _TERMS = bag("condition disease disorder term type accumulation collection buildup inflammation infection")
-_SPECIFIC = bag("""located seen visible present causing consistent compatible likely also noted suggestive measuring evident not
-    significantly clearly larger smaller most in on at within concerning indicating indicative displaced being""")
+_SPECIFIC = bag("""located seen visible present causing consistent compatible likely also noted suggestive measuring
+    evident not significantly clearly larger smaller most in on at within concerning indicating indicative displaced
+    being""")
 _GENERAL_VERBS = frozenset({"refers", "occurs", "involves", "describes"})
 _THIS = frozenset({"this", "these", "there", "it", "image", "patient"})
 _CAUSING = {(m, v) for m in ("can", "may", "could") for v in ("cause", "lead", "result", "occur")} | {("can", "be")}
-_CLOSE = frozenset({",", ";", "."})
+_RESUMING = bag("and with along as indicating suggesting")
 
 
 def find_glosses(words: Words, sentence: tuple[int, int], subjects: list[Subject]) -> list[tuple[int, int]]:
@@ -127,8 +129,8 @@ def _explains(words: Words, i: int, last: int) -> bool:
 def _end_of_gloss(words: Words, i: int, last: int) -> int:
     """Return the end of a relative clause: the sentence's, or a comma behind which the sentence goes on."""
     for j in range(i, last - 1):
-        if words.lower[j] == ";" or (words.lower[j] == "," and words.lower[j + 1] in {"and", "with", "along", "as", "indicating", "suggesting"}
-                                     and _resumes(words, j + 1, last)):  # fmt: skip
+        resumed = words.lower[j] == "," and words.lower[j + 1] in _RESUMING and _resumes(words, j + 1, last)
+        if words.lower[j] == ";" or resumed:
             return j
         if words.lower[j] == "," and words.lower[j + 1] in {"is", "are", "in", "on"}:
             return j

@@ -1,4 +1,4 @@
-"""The NER detector: entity spans from any installed spaCy or scispaCy pipeline, read by the same rules as the lexicon's."""
+"""The NER detector: entities from any installed spaCy or scispaCy pipeline, read by the lexicon detector's rules."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,9 @@ from medprefkit.records import Claim, Passage
 class NerDetector:
     """Finds claims where a trained pipeline finds entities.
 
-    An entity whose words the lexicon knows takes the lexicon's concept and kind; any other has kind `other` and its words in
-    lower case as its concept. Organs and predicates ("is enlarged"), which no entity model marks as such, are the lexicon's.
+    An entity whose words the lexicon knows takes the lexicon's concept and kind; any other has kind `other` and its
+    words in lower case as its concept. Organs and predicates ("is enlarged"), which no entity model marks as such, are
+    the lexicon's.
 
     Args:
         model: The name of an installed pipeline ("en_core_sci_sm"), or a path to one.
@@ -50,8 +51,8 @@ def _load(model: str) -> Language:
         return spacy.load(model)
     except OSError as error:
         raise RecipeError(
-            f"detect.with.model: no spaCy pipeline {model!r} is installed; pip install the package of that name "
-            f"(for en_core_web_sm: python -m spacy download en_core_web_sm; for scispaCy's: pip install its release URL)"
+            f"detect.with.model: no spaCy pipeline {model!r} is installed; pip install {model} where a package index "
+            f"has it, else pip install the wheel that spaCy's or scispaCy's release page names"
         ) from error
 
 

@@ -3,8 +3,8 @@
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.words import bag
 
-_EMPTY = bag("""is are was were does do did can could has have had the a an any there this that these image picture in of
-    on at for patient evidence seen present visible shown show shows be it to from what""")
+_EMPTY = bag("""is are was were does do did can could has have had the a an any there this that these image picture in
+    of on at for patient evidence seen present visible shown show shows be it to from what""")
 
 
 def open_concept(words: Words) -> str:

@@ -1,8 +1,8 @@
 """How far a noun phrase reaches: from its determiner to the trailing words that only an existing finding can have.
 
-"evidence of" and its like belong to the phrase; so do "in both lungs" and "on the left side", since nothing is there when the
-finding is not. A place that stays true without the finding ("in the right upper lobe") stays outside: "no mass in the right
-upper lobe".
+"evidence of" and its like belong to the phrase; so do "in both lungs" and "on the left side", since nothing is there
+when the finding is not. A place that stays true without the finding ("in the right upper lobe") stays outside: "no mass
+in the right upper lobe".
 """
 
 from medprefkit.detect.attributes import Mark

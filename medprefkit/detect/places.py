@@ -10,11 +10,13 @@ from medprefkit.detect.words import DETERMINERS, DISPLAY_VERBS, PARTICIPLES, bag
 from medprefkit.lexicon import lexicon
 
 _PLACING = bag(
-    "in of at within on over involving near along throughout overlying projecting to into at affecting around occupying filling"
+    "in of at within on over involving near along throughout overlying projecting to into affecting around occupying"
+    " filling"
 )
 _LINKS = PARTICIPLES | bag("is are was were that which be can clearly primarily mainly mostly predominantly appears")
-_PLACE_NOUNS = bag("""lobe lobes zone zones field fields side sides region regions area areas portion part parts aspect aspects half third
-    quadrant quadrants lung hemithorax corner segment segments and or , - / of the chest level cavity image picture space""")
+_PLACE_NOUNS = bag("""lobe lobes zone zones field fields side sides region regions area areas portion part parts aspect
+    aspects half third quadrant quadrants lung hemithorax corner segment segments and or , - / of the chest level cavity
+    image picture space""")
 _DEVICE_ENDS = bag("tip tips terminates terminating ends ending projects with its the distal lead leads overlies")
 _SITES = frozenset({"finding", "device", "other"})
 

@@ -1,4 +1,4 @@
-"""What a prompt asks: yes or no, one of several, or a slot (which modality, where, how many ...), or only a description."""
+"""What a prompt asks: yes or no, a choice, a slot (which modality, where, how many ...), or only a description."""
 
 import re
 from dataclasses import dataclass
@@ -20,21 +20,65 @@ Slot = Literal[
     "other",
 ]
 
-_AUXILIARIES = bag("""is are was were does do did can could has have had will would should isn't aren't doesn't don't wasn't weren't
-    hasn't haven't didn't can't""")
+_AUXILIARIES = bag("""is are was were does do did can could has have had will would should isn't aren't doesn't don't
+    wasn't weren't hasn't haven't didn't can't""")
 _WH = bag("what which where how who when why whats name describe identify")
 _YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
 
 _SLOTS: tuple[tuple[Slot, str], ...] = (
     ("quantity", r"\bhow many\b|\bnumber of\b|\bhow much\b(?!.*\bdamage)"),
-    ("measurement", r"\bhow (?:big|large|long|wide|thick)\b|\bwhat (?:is|are) the (?:size|dimensions?|diameter)\b|\bsize of\b|\bmeasure"),
-    ("view_plane", r"\bplanes?\b|\bviews?\b|\borient\w*\b|\bprojections?\b|\bweight\w*\b|\bsequences?\b|\bwindows?\b|\b(?:what|which) (?:type of )?(?:section|cut|slice)\b|\bprotocol\b"),
-    ("modality", r"\bmodalit\w+\b|\b(?:type|kind|sort|form) of (?:\w+ )?(?:image|imaging|scan|study|picture|test|exam\w*|radiograph|technology|media)\b|\bimaging (?:method|technique|type|study|test|modality)\b|\bhow (?:was|is|were|are) (?:this|the|these)(?: \w+)? (?:image|picture|scan|study|images) (?:taken|acquired|obtained|made|captured)\b|\b(?:technique|method|technology|machine|device|tool) (?:was |is )?(?:used|being used|employed)\b|\bwhat (?:scan|imaging|image) (?:is|was)\b|\bwhat is used to (?:take|create|capture)\b|\b(?:image|picture|scan) (?:was )?(?:taken|acquired|obtained|created|captured) (?:with|using|by)\b|\bcaptured? (?:the|this) image\b"),
-    ("laterality", r"\bwh(?:ich|at) (?:\w+ )?side\b|\bwh(?:ich|at) (?:lung|kidney|hemisphere|eye|breast|hemidiaphragm|ventricle|leg|arm)\b"),
-    ("organ", r"\borgans?\b(?! system)|\b(?:which|what) (?:part|region|area) of (?:the |this )?(?:human )?body\b|\bbody parts?\b|\bwhere does (?:the|this) (?:picture|image) show\b|\b(?:which|what) (?:anatomical |anatomic )?structures?\b|\bwhat system\b|\borgan system\b|\bbelongs? to\b"),
-    ("location", r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|ion)\b|\bin what (?!position|plane)\b|\bposition of\b"),
-    ("descriptor", r"\bcolou?rs?\b|\bdensit\w+\b|\bshapes?\b|\bhow would you describe\b|\bappearance\b|\btextures?\b|\bmargins?\b|\bborders?\b|\bintensit\w+\b|\bsignal\b|\bechogenicity\b|\bcharacteri\w+\b|\blooks? like\b|\bhow (?:does|do|is|are)\b|\bpattern\b|\bdescribe the\b|\bbrightness\b"),
-    ("finding", r"\babnormal\w*\b|\bdiagnos\w+\b|\bdiseases?\b|\bpatholog\w+\b|\bfindings?\b|\bwrong\b|\blesions?\b|\bconditions?\b|\bproblems?\b|\bcauses?\b|\betiolog\w+\b|\bprocess\b|\bmass\b|\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b"),
+    (
+        "measurement",
+        r"\bhow (?:big|large|long|wide|thick)\b|\bwhat (?:is|are) the (?:size|dimensions?|diameter)\b|"
+        r"\bsize of\b|\bmeasure",
+    ),
+    (
+        "view_plane",
+        r"\bplanes?\b|\bviews?\b|\borient\w*\b|\bprojections?\b|\bweight\w*\b|\bsequences?\b|"
+        r"\bwindows?\b|\b(?:what|which) (?:type of )?(?:section|cut|slice)\b|\bprotocol\b",
+    ),
+    (
+        "modality",
+        r"\bmodalit\w+\b|\b(?:type|kind|sort|form) of (?:\w+ )?(?:image|imaging|scan|study|picture|"
+        r"test|exam\w*|radiograph|technology|media)\b|\bimaging (?:method|technique|type|study|test|"
+        r"modality)\b|\bhow (?:was|is|were|are) (?:this|the|these)(?: \w+)? (?:image|picture|scan|"
+        r"study|images) (?:taken|acquired|obtained|made|captured)\b|\b(?:technique|method|technology|"
+        r"machine|device|tool) (?:was |is )?(?:used|being used|employed)\b|\bwhat (?:scan|imaging|"
+        r"image) (?:is|was)\b|\bwhat is used to (?:take|create|capture)\b|\b(?:image|picture|"
+        r"scan) (?:was )?(?:taken|acquired|obtained|created|captured) (?:with|using|by)\b|"
+        r"\bcaptured? (?:the|this) image\b",
+    ),
+    (
+        "laterality",
+        r"\bwh(?:ich|at) (?:\w+ )?side\b|\bwh(?:ich|at) (?:lung|kidney|hemisphere|eye|breast|"
+        r"hemidiaphragm|ventricle|leg|arm)\b",
+    ),
+    (
+        "organ",
+        r"\borgans?\b(?! system)|\b(?:which|what) (?:part|region|area) of (?:the |"
+        r"this )?(?:human )?body\b|\bbody parts?\b|\bwhere does (?:the|this) (?:picture|image) show\b|"
+        r"\b(?:which|what) (?:anatomical |anatomic )?structures?\b|\bwhat system\b|\borgan system\b|"
+        r"\bbelongs? to\b",
+    ),
+    (
+        "location",
+        r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|"
+        r"areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|"
+        r"ion)\b|\bin what (?!position|plane)\b|\bposition of\b",
+    ),
+    (
+        "descriptor",
+        r"\bcolou?rs?\b|\bdensit\w+\b|\bshapes?\b|\bhow would you describe\b|\bappearance\b|"
+        r"\btextures?\b|\bmargins?\b|\bborders?\b|\bintensit\w+\b|\bsignal\b|\bechogenicity\b|"
+        r"\bcharacteri\w+\b|\blooks? like\b|\bhow (?:does|do|is|are)\b|\bpattern\b|\bdescribe the\b|"
+        r"\bbrightness\b",
+    ),
+    (
+        "finding",
+        r"\babnormal\w*\b|\bdiagnos\w+\b|\bdiseases?\b|\bpatholog\w+\b|\bfindings?\b|\bwrong\b|"
+        r"\blesions?\b|\bconditions?\b|\bproblems?\b|\bcauses?\b|\betiolog\w+\b|\bprocess\b|\bmass\b|"
+        r"\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b",
+    ),
 )  # fmt: skip
 _SLOT_PATTERNS = tuple((slot, re.compile(pattern, re.IGNORECASE)) for slot, pattern in _SLOTS)
 _MARKER = re.compile(r"\bquestion\s*:", re.IGNORECASE)

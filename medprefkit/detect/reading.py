@@ -1,4 +1,4 @@
-"""One passage, read once: sentences, statements, what they refer to, asides, and what the question makes of the answer."""
+"""One passage, read once: statements, what they refer to, asides, and what the question makes of the answer."""
 
 from collections.abc import Sequence
 

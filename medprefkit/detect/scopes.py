@@ -1,19 +1,18 @@
 """What denies a claim, makes it uncertain, past or someone else's, and how far each such cue reaches.
 
-A sentence is cut into clauses where a new subject and verb begin; no cue reaches across a cut. After NegEx (Chapman et al.
-2001) and ConText (Harkema et al. 2009). Differs: cues after the finding ("is not seen", "are absent"), "neither ... nor",
-"cannot exclude", and lists whose later members have an article of their own, are told apart by the words around them.
+A sentence is cut into clauses where a new subject and verb begin; no cue reaches across a cut. After NegEx (Chapman et
+al. 2001) and ConText (Harkema et al. 2009). Differs: cues after the finding ("is not seen", "are absent"), "neither ...
+nor", "cannot exclude", and lists whose later members have an article of their own, are told apart by the words around
+them.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
+from medprefkit.detect.cue_words import CUES_AFTER, CUES_BEFORE, LONGEST_CUE, Effect
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Mention
 from medprefkit.detect.words import SEEN, VERBS, bag
-
-Effect = Literal["denied", "uncertain", "hypothetical", "history", "family", "resolved", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +26,6 @@ class Cue:
     last: int
 
 
-_BEFORE: dict[Effect, str] = {
-    "none": """no change in, no significant change in, no interval change in, no significant interval change in, without change in,
-        not only, no longer than, no increase in, not certain, no further, not necessarily, without significant change in,
-        no other change, not rule out every, no significant change, no interval change, not just, no change, suggests that, suggesting that,
-        suggest that""",
-    "uncertain": """cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude, not rule out,
-        possible, possibly, probable, probably, likely, may, might, could, suspicious for, suspicious of, suggestive of, suggesting,
-        suggest, suggests, concerning for, concern for, questionable, question of, suspected, suspicion of, perhaps, presumably,
-        potential, potentially, equivocal, difficult to exclude, may represent, could represent, raises the possibility of,
-        worrisome for, possibility of, appears to represent, indicative of possible""",
-    "hypothetical": """if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause, can cause,
-        may cause, can lead to, can result in, may lead to, could lead to, can be caused by, may be caused by""",
-    "history": """history of, h/o, status post, previously seen, previously noted, prior history of""",
-    "family": """family history of, mother had, father had, mother has, father has""",
-    "resolved": """resolution of, no longer, resolved, interval resolution of, cleared""",
-    "denied": """no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny, fails to show,
-        fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out, ruling out, excludes, never,
-        rather than, instead of, not, unremarkable for, absent of, no evidence of, doesn't, isn't, aren't, don't, wasn't,
-        weren't, didn't, hasn't, haven't, can't, cannot, absent, none of, no sign of, failed to show""",
-}
-_AFTER: dict[Effect, str] = {
-    "denied": """is absent, are absent, was absent, absent, is ruled out, has been ruled out, have been ruled out, ruled out,
-        is excluded, are excluded, is negative, were negative, are negative, was negative""",
-    "resolved": """has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
-        is no longer seen, are no longer seen, is no longer present, no longer present, no longer visualized""",
-    "uncertain": """cannot be excluded, can not be excluded, cannot be ruled out, is not excluded, not excluded, is possible, is suspected,
-        is questioned, are possible, are suspected, is unlikely, unlikely, may be present, could be present, might be present,
-        cannot be entirely excluded, cannot be completely excluded, can not be ruled out, not ruled out, is questionable,
-        cannot be totally excluded, are not excluded, cannot entirely be excluded""",
-}
 _EITHER_SIDE = frozenset({"versus", "vs"})
 _STOPS_SCOPE = bag("but except however although though yet")
 _HARD = frozenset(";:")
@@ -68,15 +37,6 @@ _OPENS_A_MEMBER = bag("a an the there multiple several numerous with")
 """Words that open a list's next member with an article of its own, which an earlier cue does not reach."""
 _ADJECTIVES = bag("possible potential probable questionable suspected")
 _SIZES = bag("large sizable big massive huge moderate larger")
-
-
-def _cut(table: dict[Effect, str]) -> dict[tuple[str, ...], Effect]:
-    return {Words(" ".join(form.split())).lower: effect for effect, forms in table.items() for form in forms.split(",")}
-
-
-_BEFORE_CUES = _cut(_BEFORE)
-_AFTER_CUES = _cut(_AFTER)
-_LONGEST = max(len(key) for key in (*_BEFORE_CUES, *_AFTER_CUES))
 
 
 def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> tuple[tuple[int, int], ...]:
@@ -144,9 +104,9 @@ def names_a_size(words: Words, start: int, end: int) -> bool:
 
 def _cue_at(words: Words, i: int, clause: tuple[int, int]) -> Cue | None:
     first, last = clause
-    for length in range(min(_LONGEST, last - i), 0, -1):
+    for length in range(min(LONGEST_CUE, last - i), 0, -1):
         key = words.lower[i : i + length]
-        after, before = _AFTER_CUES.get(key), _BEFORE_CUES.get(key)
+        after, before = CUES_AFTER.get(key), CUES_BEFORE.get(key)
         if after and i > first and not (before and _names_follow(words, i + length, last)):
             return Cue(i, i + length, after, first, i)
         if before:

@@ -11,6 +11,7 @@ from medprefkit.detect.questions import Question, Slot
 from medprefkit.detect.sentences import split_sentences
 from medprefkit.detect.short_answers import read_short_answer
 from medprefkit.detect.slot_words import KIND_OF_SLOT, SlotReader
+from medprefkit.detect.subjects import names_a_study
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Mention
 from medprefkit.detect.words import VERBS
@@ -51,17 +52,13 @@ def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention
     if {"left", "right"} <= question.words:
         return "laterality"
     repeated = [m for m in mentions if question.words.issuperset(words.lower[m.start : m.end])]
-    kinds = {m.kind for m in repeated if m.kind != "organ" or not _names_a_study(m, mentions)}
+    kinds = {m.kind for m in repeated if m.kind != "organ" or not names_a_study(m, mentions)}
     if KIND_OF_SLOT[question.slot] in kinds and question.slot != "finding":
         return question.slot
     if any(m.kind == "descriptor" and words.lower[m.start] in question.words for m in find_marks(words)):
         return "descriptor"
     offered: tuple[Slot, ...] = ("view_plane", "organ", "modality", "finding")
     return next((kind for kind in offered if kind in kinds), question.slot)
-
-
-def _names_a_study(organ: Mention, mentions: Sequence[Mention]) -> bool:
-    return any(m.kind == "modality" and m.start == organ.end for m in mentions)
 
 
 def _fills(reader: SlotReader, draft: Draft, slot: Slot) -> bool:

@@ -11,9 +11,10 @@ from medprefkit.detect.lists import number_lists
 from medprefkit.detect.phrases import phrase_of, predicate_of
 from medprefkit.detect.places import attach_places
 from medprefkit.detect.polarity import apply_cues
-from medprefkit.detect.predicates import find_predicates, names_a_study
+from medprefkit.detect.predicates import find_predicates
 from medprefkit.detect.scopes import cut_clauses, find_cues
 from medprefkit.detect.shown_organs import marks_inside, organs_shown
+from medprefkit.detect.subjects import names_a_study
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match, Mention
 from medprefkit.lexicon import lexicon

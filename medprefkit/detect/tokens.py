@@ -43,7 +43,7 @@ class Words:
         return span_of(self.text, self.tokens[start].start_char, self.tokens[end - 1].end_char)
 
     def span_with_space(self, start: int, end: int) -> Span:
-        """Return the same with the white space before it, so that deleting it leaves one space between its neighbours."""
+        """Return the same with the spaces before it, so that deleting it leaves one space between its neighbours."""
         before = self.tokens[start - 1].end_char if start else 0
         gap = self.text[before : self.tokens[start].start_char]
         first = self.tokens[start].start_char - (len(gap) - len(gap.rstrip(" ")))

@@ -1,7 +1,7 @@
 """The lexicon's words as spaCy phrase matchers: which concepts a text names, and its predicates and nouns of change.
 
-Longest match wins; where two concepts share words, the earlier row of the table wins, unless its organs decide. Names of
-one or two letters that are also English words ("us") count only in capitals.
+Longest match wins; where two concepts share words, the earlier row of the table wins, unless its organs decide. Names
+of one or two letters that are also English words ("us") count only in capitals.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Mention:
     reach: int = 0
 
     def keeps(self, mark: Mark) -> bool:
-        """Tell whether a mark inside the name is an attribute: "bibasilar atelectasis", "upper lobe", not "basal ganglia"."""
+        """Tell whether a mark inside the name is an attribute: "bibasilar atelectasis", not "basal ganglia"."""
         if not (self.start <= mark.start and mark.end <= self.end):
             return True
         if mark.kind == "laterality":

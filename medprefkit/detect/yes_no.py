@@ -13,8 +13,9 @@ from medprefkit.detect.words import DISPLAY_VERBS, SEEN, bag
 from medprefkit.records import ClaimRole
 
 _PRIORITY = {"finding": 0, "normality": 0, "device": 0, "view_plane": 1, "modality": 1, "organ": 2, "other": 3}
-_EXISTENCE = bag("""is are was were does do did can could the a an any there this that these image picture in on of view seen
-    visible present shown appear exist existing contain identified visualized be show both section slice scan here""")
+_EXISTENCE = bag("""is are was were does do did can could the a an any there this that these image picture in on of view
+    seen visible present shown appear exist existing contain identified visualized be show both section slice scan
+    here""")
 _DEFINITE = bag("the this these that those")
 _DESCRIBING = frozenset({"descriptor", "laterality", "quantity", "location", "severity", "temporal"})
 

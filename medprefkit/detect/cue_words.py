@@ -1,0 +1,77 @@
+"""The words that deny, doubt or date what stands beside them, and what they do to it.
+
+`none` shields its neighbours from the words inside it: "no change in X" does not deny X.
+"""
+
+from typing import Literal
+
+from medprefkit.detect.tokens import Words
+
+Effect = Literal["denied", "uncertain", "hypothetical", "history", "family", "resolved", "none"]
+
+_BEFORE: dict[Effect, str] = {
+    "none": """
+        no change in, no significant change in, no interval change in, no significant interval change in,
+        without change in, not only, no longer than, no increase in, not certain, no further, not necessarily,
+        without significant change in, no other change, not rule out every, no significant change,
+        no interval change, not just, no change, suggests that, suggesting that, suggest that
+    """,
+    "uncertain": """
+        cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude,
+        not rule out, possible, possibly, probable, probably, likely, may, might, could, suspicious for,
+        suspicious of, suggestive of, suggesting, suggest, suggests, concerning for, concern for, questionable,
+        question of, suspected, suspicion of, perhaps, presumably, potential, potentially, equivocal,
+        difficult to exclude, may represent, could represent, raises the possibility of, worrisome for,
+        possibility of, appears to represent, indicative of possible
+    """,
+    "hypothetical": """
+        if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause,
+        can cause, may cause, can lead to, can result in, may lead to, could lead to, can be caused by,
+        may be caused by
+    """,
+    "history": """
+        history of, h/o, status post, previously seen, previously noted, prior history of
+    """,
+    "family": """
+        family history of, mother had, father had, mother has, father has
+    """,
+    "resolved": """
+        resolution of, no longer, resolved, interval resolution of, cleared
+    """,
+    "denied": """
+        no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny,
+        fails to show, fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out,
+        ruling out, excludes, never, rather than, instead of, not, unremarkable for, absent of, no evidence of,
+        doesn't, isn't, aren't, don't, wasn't, weren't, didn't, hasn't, haven't, can't, cannot, absent, none of,
+        no sign of, failed to show
+    """,
+}
+"""Cues that reach to their right."""
+
+_AFTER: dict[Effect, str] = {
+    "denied": """
+        is absent, are absent, was absent, absent, is ruled out, has been ruled out, have been ruled out,
+        ruled out, is excluded, are excluded, is negative, were negative, are negative, was negative
+    """,
+    "resolved": """
+        has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
+        is no longer seen, are no longer seen, is no longer present, no longer present, no longer visualized
+    """,
+    "uncertain": """
+        cannot be excluded, can not be excluded, cannot be ruled out, is not excluded, not excluded, is possible,
+        is suspected, is questioned, are possible, are suspected, is unlikely, unlikely, may be present,
+        could be present, might be present, cannot be entirely excluded, cannot be completely excluded,
+        can not be ruled out, not ruled out, is questionable, cannot be totally excluded, are not excluded,
+        cannot entirely be excluded
+    """,
+}
+"""Cues that reach to their left."""
+
+
+def _cut(table: dict[Effect, str]) -> dict[tuple[str, ...], Effect]:
+    return {Words(" ".join(form.split())).lower: effect for effect, forms in table.items() for form in forms.split(",")}
+
+
+CUES_BEFORE = _cut(_BEFORE)
+CUES_AFTER = _cut(_AFTER)
+LONGEST_CUE = max(len(key) for key in (*CUES_BEFORE, *CUES_AFTER))
