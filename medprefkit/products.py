@@ -1,6 +1,7 @@
 """What a run makes of its cases: the dataset, its card, an adapter, the page. Each fills one folder of the run."""
 
 import json
+import logging
 import os
 import shutil
 from collections import Counter
@@ -13,6 +14,8 @@ from medprefkit.build.write import BuiltPair, read_index, write_dataset
 from medprefkit.errors import RunError
 from medprefkit.publish.card import render_card
 from medprefkit.publish.facts import gather_facts
+from medprefkit.publish.index_only import write_index
+from medprefkit.publish.licences import terms_of
 from medprefkit.recipe import Recipe, read_recipe, recipe_hash, recipe_yaml
 from medprefkit.records import Case, Dropped, Example
 from medprefkit.store import RunDir, write_text
@@ -21,6 +24,8 @@ from medprefkit.view.sheet import write_sheet
 from medprefkit.view.shown import ShownPair
 from medprefkit.view.terminal import print_pairs
 from medprefkit.wiring import data_root
+
+logger = logging.getLogger(__name__)
 
 _RECORD_STAGES = ("sources", "generate", "detect", "check", "edit", "corrupt")
 
@@ -51,13 +56,22 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
 
 
 def publish(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
-    """Write the folder that is shared: the card, the resolved recipe and the Parquet files."""
+    """Write the folder that is shared: the card, the resolved recipe and the rows.
+
+    Rows of a source that may not be shared (credentialed, or without derivatives) go out as an index instead: ids,
+    spans and edits, from which the owner of the source rebuilds them. The whole rows stay in the run's `build`.
+    """
     pairs = ((built.split, built.pair) for built in _built(store))
     counts: Counter[tuple[str, str]] = Counter((drop.stage, drop.reason) for drop in dropped(store))
     in_order = {key: counts[key] for key in sorted(counts, key=_by_stage)}
     facts = gather_facts(pairs, in_order, title=recipe.publish.title, language=recipe.publish.language)
-    write_text(folder / "README.md", render_card(facts))
     write_text(folder / "recipe.yaml", recipe_yaml(recipe))
+    if objections := terms_of(facts.sources).objections:
+        logger.info("publish   an index only: %s", "; ".join(objections))
+        write_text(folder / "README.md", render_card(facts, form="index"))
+        write_index(folder / "index.jsonl", ((built.split, built.pair) for built in _built(store)))
+        return
+    write_text(folder / "README.md", render_card(facts))
     (folder / "parquet").mkdir()
     for file in sorted((store.root / "build" / "parquet").iterdir()):
         _same_file(file, folder / "parquet" / file.name)

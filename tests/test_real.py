@@ -23,7 +23,8 @@ def test_a_real_recipe_runs_and_its_dataset_loads_everywhere(name: str, tmp_path
     root = tmp_path / "run"
     pipeline.run(recipe, root)
     saved = load_from_disk(str(root / "build" / "dataset"))
-    shared = load_dataset(str(root / "publish"))
+    files = {split: str(root / "build" / "parquet" / f"{split}-*.parquet") for split in saved}
+    shared = load_dataset("parquet", data_files=files)
     ours = load_pairs(root)
     assert {split: rows.num_rows for split, rows in shared.items()} == {s: rows.num_rows for s, rows in saved.items()}
     assert ours["train"].num_rows == saved["train"].num_rows > 0
