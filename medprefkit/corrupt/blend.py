@@ -18,7 +18,9 @@ from medprefkit.corrupt.tissue import healthy_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
-_SMALLEST_PX = 8  # a donor that is smaller shows nothing of the tissue
+_MISFIT = 2.5  # a plane, above which a donor's content is foreign to the place and pieces do better
+_SMALLEST_PX = 8  # side of a piece, which is also at least half of:
+_SMALLEST_SHARE = 0.16  # of the image's shorter side
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
 
 
@@ -26,7 +28,7 @@ _RIM_PX = 12  # how far outside the hole differences from the donor are read
 class HealthyBlend:
     """Cover each part of the lesion with healthy tissue of the same image.
 
-    A part that fits nowhere as a whole is halved until its pieces fit; their seams show where the lesion is large.
+    A part that fits nowhere well as a whole is halved until its pieces fit; their seams show where the lesion is large.
 
     Attributes:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
@@ -58,50 +60,53 @@ class HealthyBlend:
         painted = image.copy()
         if not unpainted.any():
             return painted
+        weight = feather(unpainted, self.feather_px)
         scene = scene_of(image, healthy_of(image, unpainted, 0))
         waiting = parts_of(unpainted)[::-1]  # the largest last, to be taken first
         while waiting:
             part = waiting.pop()
             places = places_like(scene, part, unpainted, match_rim=True)[: self.choices]
-            if not places:
-                waiting += _halves(part)
+            pieces = _halves(part)
+            if pieces and (not places or places[0].misfit > _MISFIT * len(scene.planes)):
+                waiting += pieces
                 continue
-            self._cover(painted, part, unpainted, places[int(rng.integers(len(places)))])
+            if not places:
+                n = int(part.sum())
+                raise ImageError("no_healthy_tissue", f"no healthy tissue holds a piece of {n} pixels; inpaint it")
+            _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
             unpainted = unpainted & ~part
             scene = repainted(scene, painted)
         return painted
 
-    def _cover(self, painted: Image, part: Mask, unpainted: Mask, place: Place) -> None:
-        box = box_of(part).padded(_RIM_PX, part.shape)
-        patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
-        if donor.shape[2] != patch.shape[2]:
-            patch, donor = (np.broadcast_to(p, (*p.shape[:2], 3)).astype(np.float32) for p in (patch, donor))
-        rim = ~unpainted[box.slices] & inside
-        if rim.any():
-            difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
-            donor = donor + membrane(difference, rim)
-        weight = feather(part[box.slices], self.feather_px)[..., None]
-        blended = pixels_of(weight * donor + (1 - weight) * patch)
-        target = painted[box.slices]
-        target[...] = np.where(part[box.slices][..., None], blended, target)
+
+def _cover(painted: Image, part: Mask, unpainted: Mask, weight: Floats, place: Place) -> None:
+    """Lay the donor at `place` over `part`, in place; `weight` (height, width) is the donor's share in each pixel."""
+    box = box_of(part).padded(_RIM_PX, part.shape)
+    patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
+    if donor.shape[2] != patch.shape[2]:
+        patch, donor = (np.broadcast_to(p, (*p.shape[:2], 3)).astype(np.float32) for p in (patch, donor))
+    rim = ~unpainted[box.slices] & inside
+    if rim.any():
+        difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
+        donor = donor + membrane(difference, rim)
+    share = weight[box.slices][..., None]
+    blended = pixels_of(share * donor + (1 - share) * patch)
+    target = painted[box.slices]
+    target[...] = np.where(part[box.slices][..., None], blended, target)
 
 
 def _halves(part: Mask) -> list[Mask]:
-    """Cut a part across its longer side.
-
-    Raises:
-        ImageError: `no_healthy_tissue` if it is too small to be cut.
-    """
+    """Cut a part across its longer side; nothing where its pieces would show too little of the tissue."""
     box = box_of(part)
     height, width = box.bottom_px - box.top_px, box.right_px - box.left_px
-    if max(height, width) < 2 * _SMALLEST_PX:
-        raise ImageError("no_healthy_tissue", f"no healthy tissue holds a shape of {width}x{height} pixels; inpaint it")
+    if max(height, width) < max(2 * _SMALLEST_PX, _SMALLEST_SHARE * min(part.shape)):
+        return []
     first = np.zeros_like(part)
     if height > width:
         first[: box.top_px + height // 2] = True
     else:
         first[:, : box.left_px + width // 2] = True
-    return [part & ~first, part & first]
+    return [half for half in (part & ~first, part & first) if half.any()]
 
 
 def _donor_patch(image: Image, box: Box, place: Place) -> tuple[Floats, Mask]:

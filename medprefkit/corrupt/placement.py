@@ -10,15 +10,18 @@ import cv2
 import numpy as np
 
 from medprefkit.corrupt.region import Box, Floats, box_of, floats, grow
+from medprefkit.images import is_grey
 from medprefkit.protocols import Image, Mask
 
 _CELLS = 256
 _N_PLACES = 8
-_CONTENT = 0.25  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
-_ALIKE = 2.0  # misfit up to which tissue counts as that of the same organ
+_CONTENT = 0.5  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
+_ALIKE = 1.0  # misfit a plane up to which tissue counts as that of the same organ
 _NEARNESS = (
     2.0  # misfit that a place at the other end of the image is worth: the near one is more likely the same organ
 )
+_OTHER_SIDE_DONOR = 0.5  # what the misfit of a contralateral place weighs: a donor must fit all the same
+_OTHER_SIDE_CONTROL = 0.1
 _SYMMETRY_CELLS = 48
 _SYMMETRIC = 0.6  # correlation of an image with its mirror image above which it shows paired anatomy
 _MIRROR_SLACK_SHARE = 0.06  # of the image's size: how far from the exact mirror position still counts as contralateral
@@ -40,8 +43,8 @@ class Scene(NamedTuple):
     """An image on the search grid."""
 
     cell_px: int
-    grey: Floats
-    """(rows, columns) mean grey level of each cell."""
+    planes: tuple[Floats, ...]
+    """Each (rows, columns): mean grey level of each cell; in a colour image also its red less its blue."""
     healthy: Mask
     """(rows, columns), True where every pixel is."""
     overhang_px: int
@@ -58,8 +61,9 @@ def scene_of(image: Image, healthy: Mask) -> Scene:
         healthy: (height, width), True where a shape may lie.
     """
     cell = max(1, -(-max(healthy.shape) // _CELLS))
-    grey = _cells(floats(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), cell)
-    return Scene(cell, grey, ~_any(~healthy, cell, beyond=True), -healthy.shape[1] % cell, _mirror_shift(grey))
+    planes = _planes(image, cell)
+    free = ~_any(~healthy, cell, beyond=True)
+    return Scene(cell, planes, free, -healthy.shape[1] % cell, _mirror_shift(planes[0]))
 
 
 def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> list[Place]:
@@ -78,27 +82,27 @@ def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> 
     box = box_of(shape).padded(rim_cells, shape.shape)
     found: list[Place] = []
     for mirrored in (False, True):
-        grey = scene.grey[:, ::-1] if mirrored else scene.grey
         healthy = scene.healthy[:, ::-1] if mirrored else scene.healthy
         fits = _correlate((~healthy).astype(np.float32), shape[box.slices].astype(np.float32)) < 0.5
         if not fits.any():
             continue
-        if match_rim:
-            cost = _rim_cost(grey, scene.grey, rim, box)
-            cost += _CONTENT * _tissue_cost(grey, scene.grey, shape, rim, box)
-        else:
-            cost = _tissue_cost(grey, scene.grey, shape, rim, box)
-            fits &= cost <= _ALIKE
+        cost = np.zeros_like(fits, np.float32)
+        for target in scene.planes:
+            plane = target[:, ::-1] if mirrored else target
+            likeness = _tissue_cost(plane, target, shape, rim, box)
+            cost += _rim_cost(plane, target, rim, box) + _CONTENT * likeness if match_rim else likeness
+        other_side = _other_side(cost, box, scene) if mirrored else np.zeros_like(fits)
+        if not match_rim:
+            fits &= (cost <= _ALIKE * len(scene.planes)) | other_side
             cost += _NEARNESS * _way(cost, box, scene, mirrored=mirrored)
-        if mirrored:
-            _favour_other_side(cost, box, scene, 0.5 if match_rim else 0.1)
+        cost[other_side] *= _OTHER_SIDE_DONOR if match_rim else _OTHER_SIDE_CONTROL
         found += _best(cost, fits, box, scene, mirrored=mirrored)
     return sorted(found, key=_misfit)
 
 
 def repainted(scene: Scene, image: Image) -> Scene:
     """Return the scene with the grey levels of a changed image."""
-    return scene._replace(grey=_cells(floats(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), scene.cell_px))
+    return scene._replace(planes=_planes(image, scene.cell_px)[: len(scene.planes)])
 
 
 def without(scene: Scene, taken: Mask) -> Scene:
@@ -126,15 +130,15 @@ def _misfit(place: Place) -> float:
     return place.misfit
 
 
-def _favour_other_side(cost: Floats, box: Box, scene: Scene, factor: float) -> None:
-    """In paired anatomy, let the misfit of the same place on the other side weigh less."""
+def _other_side(cost: Floats, box: Box, scene: Scene) -> Mask:
+    """Return, in paired anatomy, the places in the mirror image that are the shape's own place on the other side."""
     if scene.mirror_shift is None:
-        return
-    rows, columns = scene.grey.shape
+        return np.zeros(cost.shape, np.bool_)
+    rows, columns = scene.healthy.shape
     down = np.abs(np.arange(cost.shape[0]) - box.top_px)
     right = np.abs(np.arange(cost.shape[1]) - box.left_px - scene.mirror_shift)
-    near = np.outer(down <= _MIRROR_SLACK_SHARE * rows, right <= _MIRROR_SLACK_SHARE * columns)
-    cost[near] *= factor
+    near: Mask = np.outer(down <= _MIRROR_SLACK_SHARE * rows, right <= _MIRROR_SLACK_SHARE * columns)
+    return near
 
 
 def _best(cost: Floats, fits: Mask, box: Box, scene: Scene, *, mirrored: bool) -> list[Place]:
@@ -172,7 +176,8 @@ def _rim_cost(grey: Floats, target: Floats, rim: Mask, box: Box) -> Floats:
 def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box) -> Floats:
     """How far the content is from the rim: in mean (in the rim's spreads), in log spread and in log fine contrast."""
     around = rim if rim.any() else np.ones_like(rim)
-    level, spread = float(target[around].mean()), float(target[around].std()) + 4.0
+    level = float(np.median(target[around]))
+    spread = 1.48 * float(np.median(np.abs(target[around] - level))) + 4.0  # robust: the rim may touch another finding
     fine = float(np.sqrt((_edges(target)[around] ** 2).mean())) + 1.0
     weight = shape[box.slices].astype(np.float32)
     n = float(weight.sum())
@@ -185,7 +190,7 @@ def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box)
 
 def _way(cost: Floats, box: Box, scene: Scene, *, mirrored: bool) -> Floats:
     """Distance of each place from the shape's own, as a share of the image's diagonal."""
-    rows, columns = scene.grey.shape
+    rows, columns = scene.healthy.shape
     left = np.arange(cost.shape[1])
     if mirrored:
         left = columns - left - (box.right_px - box.left_px)
@@ -218,6 +223,13 @@ def _mirror_shift(grey: Floats) -> int | None:
 
 def _correlate(image: Floats, template: Floats) -> Floats:
     return floats(cv2.matchTemplate(np.ascontiguousarray(image), template, cv2.TM_CCORR))
+
+
+def _planes(image: Image, cell: int) -> tuple[Floats, ...]:
+    grey = _cells(floats(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), cell)
+    if is_grey(image):
+        return (grey,)
+    return grey, _cells(image[..., 0].astype(np.float32) - image[..., 2], cell)
 
 
 def _cells(values: Floats, cell: int) -> Floats:

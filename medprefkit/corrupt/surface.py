@@ -106,8 +106,8 @@ def grain_sample(patch: Floats, usable: Mask, level: float) -> Floats | None:
         contrast = tiles.std(axis=(1, 2)) + 0.5
         fine = (tiles[:, 1:, 1:] - tiles[:, :-1, :-1]).std(axis=(1, 2)) + 0.5
         cost = np.abs(tiles.mean(axis=(1, 2)) - level) / 12
-        cost += np.maximum(np.log(contrast / np.quantile(contrast, 0.25)), 0)
-        cost += np.abs(np.log(fine / np.quantile(fine, 0.25)))
+        cost += np.maximum(np.log(contrast / fine) - np.quantile(np.log(contrast / fine), 0.25), 0)
+        cost += np.abs(np.log(fine / np.quantile(fine, 0.4)))
         row, column = (int(index[int(np.argmin(cost))]) * step for index in np.nonzero(whole))
         return patch[row : row + tile, column : column + tile]
     return None
@@ -124,28 +124,41 @@ def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator)
         shape: (height, width) to fill, pixels.
         rng: Draws one number a pixel of `shape`, at most 512 x 512.
 
-    Source: Galerne, Gousseau, Morel 2011, "Random Phase Textures". Differs: the spectrum is averaged with its mirror
-        image, so that grain may be longer across than down, as in ultrasound, but never lies aslant: a small sample's
-        one oblique edge would be drawn all over the filling.
+    Source: Galerne, Gousseau, Morel 2011, "Random Phase Textures". Differs: the spectrum is averaged over ellipses, so
+        that grain may be longer across than down, as in ultrasound, but has no other direction: a small sample's one
+        oblique edge would be drawn all over the filling.
     """
     tile, n_channels = sample.shape[0], sample.shape[2]
     height, width = (min(_GRAIN_PX, side) for side in shape)
     window = np.outer(np.hanning(tile + 2)[1:-1], np.hanning(tile + 2)[1:-1])
+    stretch = _stretch(sample)
+    given = _radius(np.fft.fftfreq(tile), np.fft.fftfreq(tile), stretch) * tile
+    wanted = _radius(np.fft.fftfreq(height), np.fft.rfftfreq(width), stretch) * tile
+    ring = np.rint(given).astype(np.intp).ravel()
+    n_in_ring = np.maximum(np.bincount(ring), 1)
     white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
-    down = np.abs(np.fft.fftfreq(height)).astype(np.float32)[:, None] * tile
-    across = np.fft.rfftfreq(width).astype(np.float32)[None, :] * tile
-    shape_in_waves = (height, width // 2 + 1)
-    across, down = (np.ascontiguousarray(np.broadcast_to(waves, shape_in_waves)) for waves in (across, down))
     grain = np.empty((height, width, n_channels), np.float32)
     for channel in range(n_channels):
         values = sample[..., channel] - sample[..., channel].mean()
         power = np.abs(np.fft.fft2(values * window)) ** 2 / (window**2).sum()
-        power = (power + np.roll(power[:, ::-1], 1, axis=1))[: tile // 2 + 1, : tile // 2 + 1] / 2
-        power[:2, :2] = 0
-        amplitude = cv2.remap(np.sqrt(power).astype(np.float32), across, down, cv2.INTER_LINEAR)
+        rings = np.bincount(ring, power.ravel()) / n_in_ring
+        rings[:2] = 0
+        amplitude = np.sqrt(np.interp(wanted, np.arange(len(rings)), rings))
         grain[..., channel] = np.fft.irfft2(white * amplitude, (height, width))
     rows, columns = np.arange(shape[0]) % height, np.arange(shape[1]) % width
     return floats(grain[rows[:, None], columns[None, :]])
+
+
+def _stretch(sample: Floats) -> float:
+    """Return how much longer the grain is across than down, 0.5 to 2."""
+    down, across = np.diff(sample, axis=0), np.diff(sample, axis=1)
+    return float(np.clip(np.sqrt(((down**2).mean() + 0.01) / ((across**2).mean() + 0.01)), 0.5, 2.0))
+
+
+def _radius(down: NDArray[np.float64], across: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
+    """Return the frequency of each pair, in cycles a pixel, as grain without a direction would have it."""
+    radius: NDArray[np.float64] = np.hypot(down[:, None] / np.sqrt(stretch), across[None, :] * np.sqrt(stretch))
+    return radius
 
 
 def _channels(values: NDArray[Any]) -> Floats:

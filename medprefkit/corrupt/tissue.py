@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medprefkit.corrupt.region import grow
+from medprefkit.images import is_grey
 from medprefkit.protocols import Image, Mask
 
 _SIDE_PX = 512
@@ -16,20 +17,21 @@ _FLAT = 1  # grey levels between neighbours in padding that was added to a pictu
 _SMALLEST_BACKGROUND_SHARE = 0.002  # of the image, for what reaches the border; ten times that for what does not
 _FONT_SHARE = 0.03  # of the shorter side: strokes of letters, arrows and rulers are thinner
 _INK = 110  # grey levels that a stroke stands out by
-_BRIGHT = 200  # grey levels; a stroke is at least this bright
+_GLARE = 225  # grey levels in every channel of a colour image: light thrown back by a wet surface
+_BRIGHT = 200  # grey levels; a light stroke is at least this bright in a channel
 
 
 def tissue_of(image: Image) -> Mask:
     """Return where there is tissue, (height, width).
 
-    Background is what is nearly black, or of one flat colour, and either reaches the border or is large. Text and drawn
-    marks are thin, bright, and brighter than what is around them by more than tissue is.
+    Background is what is nearly black, or of one flat colour, and either reaches the border or is large. Text, drawn
+    marks, hair and highlights are thin, and lighter or darker than what is around them by more than tissue is.
     """
     height, width = image.shape[:2]
     scale = max(1.0, max(height, width) / _SIDE_PX)
     size = max(1, round(width / scale)), max(1, round(height / scale))
-    grey = cv2.resize(image, size, interpolation=cv2.INTER_AREA).max(axis=2)
-    other = grow(_background(grey), 1) | _ink(grey)
+    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    other = grow(_background(picture.max(axis=2)), 1) | _ink(picture)
     tissue = cv2.resize((~other).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return tissue.astype(np.bool_)
 
@@ -60,8 +62,12 @@ def _surround(candidate: Mask) -> Mask:
     return background
 
 
-def _ink(grey: NDArray[np.uint8]) -> Mask:
-    size = max(3, round(_FONT_SHARE * min(grey.shape)) | 1)
+def _ink(picture: NDArray[np.uint8]) -> Mask:
+    size = max(3, round(_FONT_SHARE * min(picture.shape[:2])) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
-    strokes = (cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel) > _INK) & (grey > _BRIGHT)
-    return grow(strokes, max(1, size // 4))
+    light = (cv2.morphologyEx(picture, cv2.MORPH_TOPHAT, kernel) > _INK) & (picture > _BRIGHT)
+    dark = cv2.morphologyEx(picture, cv2.MORPH_BLACKHAT, kernel) > _INK
+    ink: Mask = (light | dark).any(axis=2)
+    if not is_grey(picture):
+        ink |= picture.min(axis=2) > _GLARE
+    return grow(ink, max(1, size // 4))
