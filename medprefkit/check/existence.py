@@ -8,7 +8,7 @@ aside.
 
 from medprefkit.check import ruling
 from medprefkit.check.attributes import judge_attributes
-from medprefkit.check.facts import Bearing, Facts
+from medprefkit.check.facts import Bearing, Facts, denies_all
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, ErrorType, Verdict
 
@@ -34,7 +34,7 @@ def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, .
         return supported(claim, absent[0].rule, absent[0].score, absent[0].claim.sentence.text)
     if not present:
         return _silent(claim, facts)
-    if claim.certainty != "certain":
+    if claim.certainty != "certain" and not denies_all(claim):
         return unverifiable(claim, "answer_uncertain", present[0].claim.sentence.text)
     best = max(present, key=_score)
     words = "" if best.claim.role == "yes_no" else best.claim.phrase.text

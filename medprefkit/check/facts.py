@@ -158,8 +158,14 @@ class Facts:
         return any(self.lexicon.is_a(claim.concept, root) for root in concept.denies)
 
 
+def denies_all(claim: Claim) -> bool:
+    """Tell whether the claim says that nothing is wrong: "no significant abnormality" is not about a size."""
+    sizes = values(claim, "severity")
+    return claim.polarity == "denied" and claim.concept.endswith("abnormality") and sizes <= {"significant"}
+
+
 def _decides(claim: Claim) -> bool:
-    """Tell whether a statement is certain. "No large effusion" is, of the size that it names, though of nothing else."""
+    """Tell whether a statement is certain; "no large effusion" is, of that size, though of nothing else."""
     sized = claim.polarity == "denied" and bool(values(claim, "severity"))
     return claim.certainty == "certain" or (sized and claim.certainty == "uncertain")
 
@@ -167,7 +173,7 @@ def _decides(claim: Claim) -> bool:
 def _meets(denial: Claim, thing: Claim) -> bool:
     """Tell whether `thing` has every quality that a denial is restricted to: "no large effusion" spares a small one."""
     for attribute in denial.attributes:
-        if not restricts(attribute):
+        if not restricts(attribute) or denies_all(denial):
             continue
         given = values(thing, attribute.kind)
         if attribute.kind == "severity":

@@ -17,11 +17,13 @@ from medprefkit.records import Claim, ErrorType, Verdict
 
 _PRESENCE = re.compile(
     r"^\W*(?:is|are|was|were)\s+there\b|^\W*(?:do(?:es)?|did|can|could)\b.*"
-    r"\b(?:contain|show|include|see|seen|have|has|display|observe|visible|visualiz|demonstrat|identif|reveal|exist)",
+    r"\b(?:contain|show|include|see|seen|have|has|display|observe|visible|appear|visualiz|demonstrat|identif|reveal|exist)",
     re.I,
 )
 
 _WRONG = re.compile(r"\b(?:wrong|abnormal\w*|unusual|problems?|patholog\w+)\b", re.I)
+
+_NEGATION = re.compile(r"\b(?:not|no|cannot|without|never|none|neither)\b|n't\b", re.I)
 
 _ABOUT: dict[str, ErrorType] = {
     "modality": "wrong_modality",
@@ -53,9 +55,11 @@ def judge_yes_no(claim: Claim, body: Sequence[Claim], facts: Facts, prompt: str)
     instead = [c for c in body if c.polarity == "affirmed" and exclusive(c, claim, facts)]
     error = _error(claim, prompt)
     true_already = all(c.polarity == truth.polarity for c in restated) if restated else truth.polarity == "denied"
-    if true_already and (restated or instead):
+    said_so = (truth.polarity == "affirmed") != bool(_NEGATION.search(_first_clause(claim)))
+    if true_already and (instead or (restated and said_so)):
         error = "self_contradiction"
-    words = "Yes" if truth.polarity == "affirmed" else "No"
+    # "is it abnormal?" may be read as normality denied: the word to write is the one that was not written
+    words = "No" if claim.span.text.lower().startswith("y") else "Yes"
     return contradicted(claim, "yes_no", ruling.SAME_CONCEPT, evidence, Wrong(error, claim.span, words))
 
 
@@ -110,8 +114,14 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
     return contradicted(claim, "yes_no_body", ruled.score, ruled.evidence, wrong)
 
 
+def _first_clause(question: Claim) -> str:
+    """Return what follows the yes/no word in its sentence."""
+    return question.sentence.text[question.span.end_char - question.sentence.start_char :]
+
+
 def _asks_normality(question: Claim, prompt: str) -> bool:
-    return question.kind == "normality" or (question.kind == "other" and _WRONG.search(prompt) is not None)
+    in_general = question.kind == "other" or question.concept.endswith("abnormality")
+    return question.kind == "normality" or (in_general and _WRONG.search(prompt) is not None)
 
 
 def _says_abnormal(claim: Claim) -> bool:
@@ -133,7 +143,9 @@ def _restates_normality(claim: Claim, question: Claim, ruled: Verdict, facts: Fa
     if claim.certainty != "certain" or not claim.current:
         return False
     if claim.kind == "normality":
-        return claim.concept == question.concept
+        concept = facts.lexicon.concepts.get(claim.concept)
+        named = concept is not None and any(facts.lexicon.name(s).lower() in prompt.lower() for s in concept.structures)
+        return claim.concept == question.concept or (named and claim.concept.startswith("normal_"))
     in_general = claim.concept.endswith("abnormality")
     truth_is_normal = _says_abnormal(question) == (ruled.label == "contradicted")
     return in_general or (

@@ -22,7 +22,9 @@ _NO = re.compile(
 _WITHOUT = re.compile(
     r"\b(?P<no>without)\s+(?P<any>any\s+)?(?P<of>(?:evidence|signs?|indications?)\s+of\s+(?:any\s+|an?\s+)?)?$", re.I
 )
-_FREE = re.compile(r"\b(?P<be>is|are)\s+(?P<no>(?:clear|free)\s+(?:of|from)\s+)(?:any\s+)?$", re.I)
+_FREE = re.compile(
+    r"\b(?P<be>is|are|appears?)\s+(?:\w+ly\s+)?(?P<no>(?:clear|free)\s+(?:of|from)\s+)(?:any\s+)?$", re.I
+)
 _NEGATIVE_FOR = re.compile(r"\b(?P<no>negative)\s+for\s+$", re.I)
 _ABSENT = re.compile(
     r"\s+(?:is|are|was|were)\s+(?P<absent>absent|not\s+(?:seen|present|identified|noted|observed|visible|visualized|"
@@ -48,7 +50,7 @@ _NORMAL_PREDICATE = re.compile(
 )
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
 """After these a word that says what something is needs no article."""
-_NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?:normal|healthy)(?=\s+\w)", re.I)
+_NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy)(?=\s+\w)", re.I)
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
 _COMPARING = re.compile(
@@ -90,6 +92,13 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     end = claim.phrase.end_char
     sentence = text[claim.sentence.start_char : end]
     attributive = _NORMAL_ATTRIBUTE.match(claim.phrase.text)
+    if attributive is not None and _CARDIOMEGALY.fullmatch(truth.lower()) and "size" in claim.phrase.text:
+        start = claim.phrase.start_char + (attributive.end() - len(attributive["word"]))
+        if attributive["article"]:
+            start = claim.phrase.start_char
+        words = f"{'an ' if attributive['article'] else ''}enlarged"
+        stop = claim.phrase.start_char + attributive.end()
+        return change(start, stop, capitalised_like(words, text[start]), ids)
     if attributive is not None and truth.lower() in _UNNAMED:
         words = f"{'an ' if attributive['article'] else ''}abnormal"
         start = claim.phrase.start_char
@@ -177,7 +186,7 @@ def _affirm_verb(
         body = _listed(text, group, "and", bare=False)
         if body is None:
             return Refusal(ids, "the denied list is not a plain coordination")
-        verb = "show" if found["be"].lower() == "are" else "shows"
+        verb = "show" if found["be"].lower() in {"are", "appear"} else "shows"
         return change(floor + found.start("be"), group[-1].phrase.end_char, f"{verb} {body}", ids)
     if (found := _NEGATIVE_FOR.search(left)) is not None and len(group) == 1:
         return change(floor + found.start("no"), floor + found.end("no"), "positive", ids)

@@ -30,7 +30,9 @@ _STOP = frozenset(
      "for", "from", "with", "by", "and", "or", "any", "some", "it", "its", "image", "picture", "scan",
      "shown", "seen", "see", "show", "shows", "you", "please"}
 )  # fmt: skip
+_SUBJECT_OF = re.compile(r"\s+(?:is|are|was|were|can|appears?|exists?)\b", re.I)
 _PREDICATE_WORDS = 4
+_NEGATIVES = re.compile(r"\b(?:not|no|cannot|without|nor|neither)\b|n't\b", re.I)
 _RESTATED_SHARE = 0.6
 _SENTENCE = re.compile(r"[.!?;](?=\s|$)")
 
@@ -51,18 +53,33 @@ def flip_body(text: str, claim: Claim, claims: Sequence[Claim], truth: str) -> C
         return _normal_after_all(text, claim, truth)
     if claim.polarity == "denied":
         flip = affirm_verb(text, floor, end, last=True)
-        if flip is None or _between(claims, flip.end, start, claim):
+        if flip is None:
+            flip = affirm_verb(text, end, claim.sentence.end_char)
+            if flip is not None and text[end : flip.start].strip():
+                flip = None  # the verb is another's
+            return (
+                Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
+                if flip is None
+                else change(flip.start, flip.end, flip.replacement, ids)
+            )
+        if _between(claims, flip.end, start, claim):
             return Refusal(ids, f"the words that deny {claim.span.text!r} are not known")
         return _without_any(text, flip, ids)
     if _COPULA.search(text[floor:start]) is not None:
         return change(start, end, f"not {claim.phrase.text}", ids)
+    if (after := _SUBJECT_OF.match(text, end)) is not None:
+        flip = deny_verb(text, end, after.end())
+        if flip is not None and not text[end : flip.start].strip():
+            return change(flip.start, flip.end, flip.replacement, ids)
     verb = last_verb(text, floor, start)
     if verb is None or _between(claims, verb.end, start, claim):
         return Refusal(ids, f"the verb that governs {claim.phrase.text!r} is not certain")
     return change(verb.start, end, f"{verb.replacement}{text[verb.end : end]}", ids)
 
 
-def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: str) -> Change | Refusal | None:
+def flip_restated(
+    text: str, question: Claim, claims: Sequence[Claim], prompt: str, truth: str
+) -> Change | Refusal | None:
     """Turn the body's main verb, or return None where there is no body.
 
     Args:
@@ -70,6 +87,7 @@ def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: s
         question: Its yes/no claim, which is wrong.
         claims: All claims of the answer.
         prompt: The question.
+        truth: "Yes" or "No", whichever is right.
     """
     ids = (question.claim_id,)
     start = question.span.end_char
@@ -81,8 +99,10 @@ def flip_restated(text: str, question: Claim, claims: Sequence[Claim], prompt: s
         return Refusal(ids, "the body gives a reason that cannot be turned with the first word")
     if not _only_glosses(text, stop, claims):
         return Refusal(ids, "further sentences rest on the first word")
-    if question.polarity == "affirmed":
+    if truth.lower() == "no":
         return _deny(text, start, stop, ids)
+    if len(_NEGATIVES.findall(body)) > 1:
+        return Refusal(ids, "the body denies more than one thing")
     return _affirm(text, start, stop, ids)
 
 

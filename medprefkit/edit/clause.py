@@ -154,7 +154,8 @@ def deny_verb(text: str, start: int, end: int) -> VerbFlip | None:
     region = text[start:end]
     verb, be = _VERB.search(region), _BE.search(region)
     if be is not None and (verb is None or be.start() < verb.start()):
-        return VerbFlip(start + be.start(), start + be.end(), f"{be['be']} not")
+        joined = "" if be["be"].lower() == "can" else " "
+        return VerbFlip(start + be.start(), start + be.end(), f"{be['be']}{joined}not")
     if verb is not None:
         return VerbFlip(start + verb.start(), start + verb.end(), _denied(verb["verb"]))
     return None

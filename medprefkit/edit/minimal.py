@@ -24,7 +24,7 @@ from medprefkit.edit.denial import Listed, deny_group, group_phrases, join_predi
 from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.noun_phrase import NounPhrase
-from medprefkit.edit.replacement import replace_words
+from medprefkit.edit.replacement import replace_list, replace_words
 from medprefkit.edit.words import capitalised_like
 from medprefkit.errors import RecipeError
 from medprefkit.offsets import is_boundary, span_of
@@ -34,6 +34,7 @@ _DELETED = frozenset({"unsupported_context", "recommendation", "meta_text", "wro
 _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
+_NO_BEFORE = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
 _LEAD_WORDS = 3
 """At most so many words ("In this case,") before the words that point back, for a sentence to be about the thing."""
 _AFFIRMS_A_FINDING = frozenset(
@@ -205,8 +206,14 @@ class _Plan:
     def _words(self, claims: Sequence[Claim]) -> set[str]:
         """Replace attributes and slots: one word for another."""
         taken = [c for c in claims if self._is_replacement(c)]
+        listed: dict[tuple[int, str], list[Claim]] = {}
         for claim in taken:
-            self._made.add(replace_words(self._text, claim, self._verdict(claim)))
+            if claim.list_id is not None and claim.role == "slot_answer":
+                listed.setdefault((claim.list_id, self._verdict(claim).truth), []).append(claim)
+            else:
+                self._made.add(replace_words(self._text, claim, self._verdict(claim)))
+        for members in listed.values():
+            self._made.add(replace_list(self._text, members, self._verdicts))
         return {c.claim_id for c in taken}
 
     def _is_replacement(self, claim: Claim) -> bool:
@@ -243,7 +250,11 @@ class _Plan:
         )
 
     def _affirmations(self, claims: Sequence[Claim]) -> set[str]:
-        taken = [c for c in claims if c.kind in _THINGS and c.polarity == "denied" and c.role != "yes_no"]
+        taken = [
+            c
+            for c in claims
+            if c.polarity == "denied" and c.role != "yes_no" and (c.kind in _THINGS or self._has_no(c))
+        ]
         taken.sort(key=_start)
         done: set[str] = set()
         for claim in taken:
@@ -254,6 +265,11 @@ class _Plan:
             self._made.add(affirm_group(self._text, mates, [c for c in together if c not in taken]))
             done |= {c.claim_id for c in mates}
         return done
+
+    def _has_no(self, claim: Claim) -> bool:
+        """Tell whether an organ or plane is denied by "no" rather than by its verb."""
+        left = self._text[claim.sentence.start_char : claim.span.start_char]
+        return claim.kind != "normality" and _NO_BEFORE.search(left) is not None
 
     def _denied_with(self, claim: Claim) -> list[Claim]:
         """Return the claims that one denial reaches, in order: those of its list up to the next "no"."""
@@ -293,7 +309,8 @@ class _Plan:
         linked = linked_claims(self._claims, self._verdicts)[question.claim_id]
         if linked != frozenset(ids) or self._verdict(question).error_type == "self_contradiction":
             return
-        made = flip_restated(self._text, question, self._claims, self._case.example.prompt)
+        truth = self._verdict(question).truth
+        made = flip_restated(self._text, question, self._claims, self._case.example.prompt, truth)
         if made is not None:
             self._made.add(made)
 

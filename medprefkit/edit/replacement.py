@@ -4,7 +4,8 @@ Only the wrong word is the claim's span; an article before it that no longer fit
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.words import article, is_plural
@@ -15,6 +16,13 @@ _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
 _ACRONYM = re.compile(r"[A-Z0-9-]{2,}")
 _SLOT_NOUNS = ("plane", "view", "weighted", "section", "projection", "imaging", "scan", "image")
 _OWN_NOUN = re.compile(r"\b(?:scan|image|imaging|x-?rays?|radiographs?|ultrasound|plane|view|section|weighted)\b", re.I)
+_EDGES = re.compile(r"^[^\w(]+|[\s.,;:]+$")
+_NAMES_IMAGE = re.compile(r"\s+(?:x-?ray|ct|mri|scan|image|radiograph|ultrasound)\b", re.I)
+_BETWEEN = re.compile(r"\s*,?\s*(?:and\s+|or\s+)?(?:the\s+)?", re.I)
+_SHADES = r"(?:bright|dark|light|pale|deep|white|black|gr[ae]y|brown|red|blue|green|yellow|pink|purple)"
+_COLOURS = re.compile(rf"\b{_SHADES}\b", re.I)
+_SHADE_LEFT = re.compile(rf"\b(?P<shade>{_SHADES})[\s-]+$", re.I)
+_SHADE_RIGHT = re.compile(rf"[\s-]+{_SHADES}\b", re.I)
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
@@ -34,6 +42,8 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
         raise ValueError(f"{verdict.claim_id}: a verdict without a target cannot be put right")
     ids = (claim.claim_id,)
     start, end = _with_twin(text, verdict.target.start_char, verdict.target.end_char)
+    if _COLOURS.search(verdict.truth):
+        start, end = _with_shades(text, start, end)
     words = _fitted(text, start, end, verdict)
     if words is None:
         return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
@@ -51,6 +61,36 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if before["article"][0].isupper():
         fitting = fitting.capitalize()
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def replace_list(text: str, members: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> Change | Refusal:
+    """Put one truth where a list of wrong answers stands: "heart and lungs" -> "stomach and colon"."""
+    ordered = sorted(members, key=_start)
+    if len(ordered) == 1:
+        return replace_words(text, ordered[0], verdicts[ordered[0].claim_id])
+    ids = tuple(c.claim_id for c in ordered)
+    for one, two in pairwise(ordered):
+        if _BETWEEN.fullmatch(text[one.span.end_char : two.span.start_char]) is None:
+            return Refusal(ids, "other words stand between the members of a wrong list")
+    first, last = ordered[0], ordered[-1]
+    verdict = verdicts[first.claim_id]
+    words = _fitted(text, first.span.start_char, first.span.end_char, verdict)
+    if words is None or is_plural(words) != is_plural(text[first.span.start_char : last.span.end_char]):
+        return Refusal(ids, f"{verdict.truth!r} does not fit for a list")
+    return change(first.span.start_char, last.span.end_char, words, ids)
+
+
+def _with_shades(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take in the other words of one colour: "bright white"."""
+    while (left := _SHADE_LEFT.search(text[:start])) is not None:
+        start = left.start("shade")
+    while (right := _SHADE_RIGHT.match(text, end)) is not None:
+        end = right.end()
+    return start, end
+
+
+def _start(claim: Claim) -> int:
+    return claim.span.start_char
 
 
 def _with_twin(text: str, start: int, end: int) -> tuple[int, int]:
@@ -88,14 +128,18 @@ def _further_place(old: Sequence[str], new: Sequence[str]) -> Sequence[str]:
 
 def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
     """Return the truth in the form that the target's place needs, or None where that is not certain."""
-    target, truth = text[start:end], verdict.truth.strip().rstrip(".")
+    target, truth = text[start:end], _EDGES.sub("", verdict.truth)
+    if not re.match(r"(?:the|an?)\s", target, re.I):
+        truth = re.sub(r"^(?:the|an?)\s+", "", truth, flags=re.I)
+    if _NAMES_IMAGE.match(text, end) and verdict.error_type == "wrong_organ" and " " in truth:
+        return None  # "a respiratory system X-ray" is not English
     if _changes_number(text, start, end, verdict):
         return None
     truth = _without_twin(truth)
     for noun in _SLOT_NOUNS:
         # "the coronal plane" and "Transverse Plane": the noun stands already, or must stay
         ours, theirs = re.search(rf"[\s-]{noun}$", target, re.I), re.search(rf"[\s-]{noun}$", truth, re.I)
-        if theirs is not None and ours is None and re.match(rf"[\s-]+{noun}\b", text[end:], re.I):
+        if theirs is not None and ours is None and re.match(rf"(?:\s+\w+)?[\s-]+{noun}\b", text[end:], re.I):
             truth = truth[: theirs.start()]
         if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict):
             truth = f"{truth}{ours[0]}"

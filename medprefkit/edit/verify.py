@@ -34,6 +34,7 @@ _DEFECTS = (
     (re.compile(r"\b(?:an?|the|and|or|but|with|of|no|is|are)\s*[.;,]"), "a phrase is cut off"),
     (re.compile(r"\bthere is (?:multiple|several|two|three)\b", re.I), "the verb does not agree"),
 )
+_MOVES = frozenset({"wrong_organ", "wrong_location"})
 _LABELS = frozenset({"modality", "view_plane", "organ"})
 _BRACKETS = ("()", "[]", "{}")
 
@@ -196,6 +197,9 @@ def _may_leave(edit: Edit, claim: Claim) -> bool:
 
 
 def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:
+    nearest = reading.nearest(claim.span)
+    if nearest.error_type in _MOVES and now.span.text == claim.span.text and now.polarity == claim.polarity:
+        return True  # "abnormality in the lung" is another concept once it is in the heart
     if claim.kind in _LABELS:
         # "no effusion in this CT scan": whether a label is said to be denied is a matter of scope, not of meaning
         return now.concept == claim.concept

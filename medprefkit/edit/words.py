@@ -57,7 +57,8 @@ _UNCOUNTED = frozenset(
      "haziness", "damage", "compression", "tissue", "crowding", "failure", "collapse", "appendicitis", "diverticulitis"}
 )  # fmt: skip
 
-_SINGULAR_IN_S = re.compile(r"(?:ss|us|is|ax|ys)$")
+_ABSTRACT = re.compile(r"(?:ation|osis|itis|emia|ence|ness|ology)$")
+_SINGULAR_IN_S = re.compile(r"(?:ss|us|is|ax)$")
 _PLURAL_LATIN = frozenset({"bullae", "granulomata", "metastases", "sulci", "gyri", "vertebrae", "bronchi", "emboli"})
 _VOWEL_SOUND = re.compile(r"[aeio]|hour|honest|heir|u(?!ni|se|su|t[ei])", re.I)
 _CONSONANT_SOUND = re.compile(r"eu|one\b|once\b|un(?:in|im|id)", re.I)
@@ -82,7 +83,8 @@ def takes_article(noun_phrase: str) -> bool:
     first = noun_phrase.split(" ", 1)[0].lower()
     if first in INDEFINITE | DEFINITE | COUNTING or first in {"no", "one"}:
         return False
-    return not is_plural(noun_phrase) and _head(noun_phrase) not in _UNCOUNTED
+    head = _head(noun_phrase)
+    return not is_plural(noun_phrase) and head not in _UNCOUNTED and _ABSTRACT.search(head) is None
 
 
 def article(phrase: str) -> str:
