@@ -25,6 +25,9 @@ _WRONG = re.compile(r"\b(?:wrong|abnormal\w*|unusual|problems?|patholog\w+)\b", 
 
 _NEGATION = re.compile(r"\b(?:not|no|cannot|without|never|none|neither)\b|n't\b", re.I)
 
+_CONTENT = re.compile(r"\b(?!does\b|this\b|that\b|there\b|with\b|have\b|been\b|image\b|picture\b)[a-z]{4,}\b", re.I)
+_REPEATED_SHARE = 0.6
+
 _ABOUT: dict[str, ErrorType] = {
     "modality": "wrong_modality",
     "view_plane": "wrong_view_plane",
@@ -55,7 +58,8 @@ def judge_yes_no(claim: Claim, body: Sequence[Claim], facts: Facts, prompt: str)
     instead = [c for c in body if c.polarity == "affirmed" and exclusive(c, claim, facts)]
     error = _error(claim, prompt)
     true_already = all(c.polarity == truth.polarity for c in restated) if restated else truth.polarity == "denied"
-    said_so = (truth.polarity == "affirmed") != bool(_NEGATION.search(_first_clause(claim)))
+    clause = _first_clause(claim)
+    said_so = _repeats(clause, prompt) and (truth.polarity == "affirmed") != bool(_NEGATION.search(clause))
     if true_already and (instead or (restated and said_so)):
         error = "self_contradiction"
     # "is it abnormal?" may be read as normality denied: the word to write is the one that was not written
@@ -117,6 +121,13 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
 def _first_clause(question: Claim) -> str:
     """Return what follows the yes/no word in its sentence."""
     return question.sentence.text[question.span.end_char - question.sentence.start_char :]
+
+
+def _repeats(clause: str, prompt: str) -> bool:
+    """Tell whether the clause repeats most of the question's words, so that its polarity is that of the answer."""
+    asked = {word[:5].lower() for word in _CONTENT.findall(prompt)}
+    said = {word[:5].lower() for word in _CONTENT.findall(clause)}
+    return bool(asked) and len(asked & said) / len(asked) > _REPEATED_SHARE
 
 
 def _asks_normality(question: Claim, prompt: str) -> bool:

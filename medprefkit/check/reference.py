@@ -131,7 +131,7 @@ class _Judge:
         for other in same:
             if other.polarity == claim.polarity:
                 return supported(claim, "same_concept", ruling.SAME_CONCEPT, other.sentence.text)
-            if other.role == "yes_no" or (other.role == "slot_answer" and claim.polarity == "denied"):
+            if other.role == "yes_no" or (other.role == claim.role == "slot_answer" and claim.polarity == "denied"):
                 truth = "no" if claim.polarity == "affirmed" else ""
                 error = _label_error(claim)
                 wrong = Wrong(error, claim.phrase, truth)

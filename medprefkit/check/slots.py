@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from medprefkit.check import ruling
 from medprefkit.check.attributes import judge_attributes
 from medprefkit.check.facts import Facts
+from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.check.scales import exclude, measures_differ
 from medprefkit.records import Claim, ClaimKind, ErrorType, Verdict
@@ -74,6 +75,8 @@ def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str,
         return unverifiable(claim, "slot_partly_right", evidence)
     if claim.certainty != "certain" or not all(_excludes(claim, truth, facts) for truth in same_kind):
         return unverifiable(claim, "slot_not_comparable", evidence)
+    if claim.kind == "finding" and any(_elsewhere(claim, truth) for truth in same_kind):
+        return unverifiable(claim, "slot_differs_in_place_too", evidence)
     words = _joined([c.span.text for c in same_kind])
     wrong_slot = Wrong(
         _ERROR[claim.kind], claim.span, words, "insignificant" if claim.kind == "descriptor" else "significant"
@@ -100,6 +103,13 @@ def _wrong_side(claim: Claim, truths: Sequence[Claim], facts: Facts, answer: str
     if len(comparable) != len(truths):
         return None
     return judge_attributes(claim, comparable, answer)
+
+
+def _elsewhere(claim: Claim, truth: Claim) -> bool:
+    """Tell whether the places differ as well: to rename the finding would leave it in the wrong place."""
+    ours = values(claim, "laterality") | values(claim, "location")
+    theirs = values(truth, "laterality") | values(truth, "location")
+    return bool(ours) and bool(theirs) and not ours <= theirs
 
 
 def _excludes(claim: Claim, truth: Claim, facts: Facts) -> bool:

@@ -99,7 +99,7 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
         words = f"{'an ' if attributive['article'] else ''}enlarged"
         stop = claim.phrase.start_char + attributive.end()
         return change(start, stop, capitalised_like(words, text[start]), ids)
-    if attributive is not None and truth.lower() in _UNNAMED:
+    if attributive is not None:
         words = f"{'an ' if attributive['article'] else ''}abnormal"
         start = claim.phrase.start_char
         return change(start, start + attributive.end(), capitalised_like(words, text[start]), ids)

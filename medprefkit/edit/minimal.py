@@ -306,6 +306,10 @@ class _Plan:
         self._made.add(
             change(start, end, capitalised_like(self._verdict(question).truth.lower(), self._text[start]), ids)
         )
+        rest = self._text[end : question.sentence.end_char]
+        if ";" in rest and not any(m.start > end + rest.index(";") for m in self._made.changes):
+            self._made.add(Refusal(ids, "a second clause rests on the first word"))
+            return
         linked = linked_claims(self._claims, self._verdicts)[question.claim_id]
         if linked != frozenset(ids) or self._verdict(question).error_type == "self_contradiction":
             return
@@ -323,9 +327,9 @@ class _Plan:
             if len(heads) == 1 and self._verdict(heads[0]).error_type in _RENAMED and made.replacement:
                 self._follow_renaming(made, heads[0], firm)
                 continue
-            if len(heads) == 1 and heads[0].kind == "normality" and heads[0].polarity == "affirmed":
+            if heads and all(self._verdict(c).error_type == "false_negation" and c.role != "yes_no" for c in heads):
                 right = [c for c in firm if self._label(c) == "supported"]
-                found = trailing_inference(self._text, made.end, heads[0].sentence.end_char, right, unnamed=False)
+                found = trailing_inference(self._text, made.end, heads[-1].sentence.end_char, right, unnamed=False)
                 if found is not None and self._free(found):
                     self._made.add(replace(found, claim_ids=made.claim_ids))
                 continue

@@ -23,6 +23,16 @@ _SHADES = r"(?:bright|dark|light|pale|deep|white|black|gr[ae]y|brown|red|blue|gr
 _COLOURS = re.compile(rf"\b{_SHADES}\b", re.I)
 _SHADE_LEFT = re.compile(rf"\b(?P<shade>{_SHADES})[\s-]+$", re.I)
 _SHADE_RIGHT = re.compile(rf"[\s-]+{_SHADES}\b", re.I)
+_LIST_AFTER = re.compile(
+    r",\s+(?!which|who|specif|show|such|as\b|it\b|this|with|locat|indicat|suggest|and\s+(?:it|there|the\s+image)\b)"
+    r"[\w'’\s-]{1,40}?(?:,|\s+and\b|\s+or\b)|,?\s+(?:and|or)\s+(?!is\b|are\b|it\b|there\b|the\s+image\b)[\w'’-]+",
+    re.I,
+)
+_BODY = re.compile(
+    r"\b(?:abdominal|abdomen|chest|brain|head|pelvic|pelvis|thoracic|cranial|spinal|spine|cardiac|breast|neck|lumbar)\b",
+    re.I,
+)
+_BODY_BEFORE = re.compile(rf"{_BODY.pattern}\s+$", re.I)
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
@@ -44,6 +54,10 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     start, end = _with_twin(text, verdict.target.start_char, verdict.target.end_char)
     if _COLOURS.search(verdict.truth):
         start, end = _with_shades(text, start, end)
+    if claim.role == "slot_answer" and _LIST_AFTER.match(text, end) is not None:
+        return Refusal(ids, f"{verdict.target.text!r} is one of a list, of which the rest is not known to be right")
+    if verdict.error_type == "wrong_modality" and _BODY.search(verdict.truth):
+        start = body.start() if (body := _BODY_BEFORE.search(text[:start])) is not None else start
     words = _fitted(text, start, end, verdict)
     if words is None:
         return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
@@ -143,7 +157,8 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
             truth = truth[: theirs.start()]
         if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict):
             truth = f"{truth}{ours[0]}"
-    return _cased(truth, target)
+    opens = not text[:start].strip() or text[:start].rstrip()[-1] in ".!?:"
+    return _cased(truth, target, opens=opens)
 
 
 def _takes_noun(verdict: Verdict) -> bool:
@@ -174,13 +189,13 @@ def _with_gloss(text: str, end: int, verdict: Verdict) -> int:
     return found.end() if _ACRONYM.fullmatch(found["inside"].strip()) else end
 
 
-def _cased(truth: str, target: str) -> str:
+def _cased(truth: str, target: str, *, opens: bool) -> str:
     """Lower the capitals of a short answer inside a sentence, but not those of acronyms."""
     words = truth.split(" ")
     lowered = [w if any(c.isupper() for c in w[1:]) or any(c.isdigit() for c in w) else w.lower() for w in words]
     if words[0].lower() in {"x-ray", "x-rays"}:
         lowered[0] = f"X{words[0][1:].lower()}"
     fitted = " ".join(lowered)
-    if target[:1].isupper() and not _ACRONYM.match(target):
+    if opens and target[:1].isupper():
         return fitted[0].upper() + fitted[1:]
     return fitted
