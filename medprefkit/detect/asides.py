@@ -72,7 +72,7 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
     ),
     (
         "recommendation",
-        r",? (?:and|which)?\s*(?:would |may |might )?(?:requires?|requiring|needs?|needing|"
+        r",? (?:and |which |that )?(?:would |may |might )?(?:requires?|requiring|needs?|needing|"
         r"warrants?|warranting|necessitating|necessitates?) (?:immediate|further|urgent|prompt|"
         r"additional|medical|close)\s[^.;]*",
     ),
@@ -130,9 +130,8 @@ _WHOLE: tuple[tuple[AsideKind, str], ...] = (
 _PART_PATTERNS = tuple((kind, _compile(pattern)) for kind, pattern in _PARTS)
 _WHOLE_PATTERNS = tuple((kind, _compile(pattern)) for kind, pattern in _WHOLE)
 _META_OPENING = _compile(
-    r"^\W*(?:based (?:solely )?on|according to|from) the (?:\w+ )?(?:image|"
-    r"information|x-ray|picture|scan|data|findings|question)s?(?: (?:provided|given|alone|"
-    r"you provided|shown))?,\s*",
+    r"^\W*(?:based (?:solely )?on|according to|from|given) the (?:(?:provided|given|presented) (?:\w+ ){0,2}?\w+|"
+    r"(?:image|information|picture|question|data)s?(?: (?:provided|given|alone|you provided|shown|above))?),\s*"
 )
 
 

@@ -154,7 +154,7 @@ def _at_head(
 
 
 def _take_organs_form(draft: Draft) -> None:
-    """Make "mass" of the lung a `lung_mass`, and give a finding without a place the lexicon's structures."""
+    """Make "mass" of the lung a `lung_mass`, and drop places that the finding's name already says."""
     if draft.kind != "finding" or draft.concept not in lexicon().concepts:
         return
     known = lexicon()
@@ -168,5 +168,3 @@ def _take_organs_form(draft: Draft) -> None:
         if form != draft.concept:
             draft.concept = form
             break
-    if not draft.anatomy:
-        draft.anatomy += known.concepts[draft.concept].structures

@@ -73,7 +73,7 @@ def _of_organs(
         reach = max(end, _behind_aspects(words, organ.end, last)) if ahead else end
         found[concept] = Mention(
             start, end, concept, kind, saying.normal is False, predicate=True, organs=(organ.concept,),
-            attributive=attributive, reach=reach,
+            organ_at=organ.start, attributive=attributive, reach=reach,
         )  # fmt: skip
     return list(found.values())
 

@@ -35,7 +35,7 @@ _SLOTS: tuple[tuple[Slot, str], ...] = (
     (
         "view_plane",
         r"\bplanes?\b|\bviews?\b|\borient\w*\b|\bprojections?\b|\bweight\w*\b|\bsequences?\b|"
-        r"\bwindows?\b|\b(?:what|which) (?:type of )?(?:section|cut|slice)\b|\bprotocol\b",
+        r"\bwindows?\b|\b(?:what|which) (?:type of )?(?:section|cut|slice)\b|\bprotocol\b|\b(?:type|kind) of mri\b",
     ),
     (
         "modality",
@@ -77,7 +77,7 @@ _SLOTS: tuple[tuple[Slot, str], ...] = (
         "finding",
         r"\babnormal\w*\b|\bdiagnos\w+\b|\bdiseases?\b|\bpatholog\w+\b|\bfindings?\b|\bwrong\b|"
         r"\blesions?\b|\bconditions?\b|\bproblems?\b|\bcauses?\b|\betiolog\w+\b|\bprocess\b|\bmass\b|"
-        r"\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b",
+        r"\b(?:seen|shown|visible|present)\b|\bopacit\w+\b|\bkind of\b|\btype of\b|\bshow\b|\bmain\b|\bforeign\b",
     ),
 )  # fmt: skip
 _SLOT_PATTERNS = tuple((slot, re.compile(pattern, re.IGNORECASE)) for slot, pattern in _SLOTS)
@@ -139,7 +139,7 @@ def parse_question(words: Words) -> Question:
         return Question("either" if either else "yes_no", slot, negative, known)
     if opening in _WH and asks:
         return Question("wh", slot, negative=False, words=known)
-    open_kind: Literal["yes_no", "none"] = "yes_no" if "?" in lower else "none"
+    open_kind: Literal["wh", "none"] = "wh" if "?" in lower else "none"  # "Location of the infarcts?"
     return Question(open_kind, slot, negative=False, words=known)
 
 

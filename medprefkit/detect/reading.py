@@ -45,7 +45,7 @@ def read_passage(
     chest = any(sign in f"{prompt} {words.text}".lower() for sign in _CHEST_IMAGE)
     if chest:
         _assume_lung(drafts)
-    if question.kind in {"yes_no", "either"} and skip:
+    if question.kind != "none" and skip:
         asked = list(asked)
         if chest:
             _assume_lung(asked)
@@ -107,7 +107,7 @@ def _assume_lung(drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         if draft.concept in {"mass", "nodule", "edema"} and set(draft.anatomy) <= {"chest"}:
             draft.concept = lexicon().specialize(draft.concept, "lung")
-            draft.anatomy.append("lung")
+            draft.anatomy = ["lung"]
 
 
 def _without_doubles(drafts: Sequence[Draft]) -> list[Draft]:

@@ -53,8 +53,9 @@ class SlotReader:
 
     def is_new(self, start: int, end: int) -> bool:
         """Tell whether the words answer rather than repeat the question; a choice is answered by repeating."""
-        repeats = {word.removesuffix("s") for word in self.question.words}
-        return repeats.issuperset(w.removesuffix("s") for w in self.words.lower[start:end]) == self.question.choice
+        asked = {word.removesuffix("s") for word in self.question.words}
+        named = {word.removesuffix("s") for word in self.words.lower[start:end]}
+        return bool(named & asked) if self.question.choice else not named <= asked
 
     def names(self, kind: ClaimKind) -> list[Draft]:
         """Return a slot claim for the first new mention of the kind, and for those joined to it; none if unsure."""

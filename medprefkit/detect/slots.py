@@ -51,7 +51,7 @@ def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention
         return question.slot
     if {"left", "right"} <= question.words:
         return "laterality"
-    repeated = [m for m in mentions if question.words.issuperset(words.lower[m.start : m.end])]
+    repeated = [m for m in mentions if question.words.intersection(words.lower[m.start : m.end])]
     kinds = {m.kind for m in repeated if m.kind != "organ" or not names_a_study(m, mentions)}
     if KIND_OF_SLOT[question.slot] in kinds and question.slot != "finding":
         return question.slot

@@ -120,7 +120,18 @@ def _draft(
         o.concept for o in organs if phrase[0] <= o.start and o.end <= phrase[1] and not mention.predicate
     ]
     draft.marks += marks_inside(mention, phrase, marks)
+    if mention.predicate and mention.organ_at:
+        draft.marks += _side_of_organ(mention.organ_at, clause[0], marks, draft.marks)
     return draft
+
+
+def _side_of_organ(i: int, first: int, marks: dict[int, Mark], known: Sequence[Mark]) -> list[Mark]:
+    """Return the side and zone before an organ's name: "the left lung is clear"."""
+    found: list[Mark] = []
+    while i - 1 >= first and (mark := marks.get(i - 1)) and mark.kind in {"laterality", "location"}:
+        found += [mark] if mark not in known else []
+        i = mark.start
+    return found
 
 
 def _place(mention: Mention) -> tuple[int, int, str]:

@@ -31,6 +31,7 @@ class Mention:
         contrary: Of a normality: the words name what it denies ("acute disease"), so that affirming them denies it.
         predicate: The words were said of `organs`, not a name by themselves ("enlarged").
         organs: Lexicon ids of what a predicate is said of.
+        organ_at: First token of the organ that a predicate is said of; its side is the claim's.
         attributive: The predicate stands in one noun phrase with its organ ("enlarged heart").
         reach: Token after that noun phrase.
     """
@@ -42,6 +43,7 @@ class Mention:
     contrary: bool = False
     predicate: bool = False
     organs: tuple[str, ...] = ()
+    organ_at: int = 0
     attributive: bool = False
     reach: int = 0
 

@@ -64,6 +64,12 @@ def one(text: str, concept: str, prompt: str = "Describe the image.") -> Claim:
         ("This is a normal chest x-ray.", "normal_study", "affirmed"),
         ("The chest X-ray appears to be normal.", "normal_study", "affirmed"),
         ("There is a pneumothorax which is not large.", "pneumothorax", "affirmed"),
+        ("The lungs are not clear and show evidence of infiltrates.", "infiltrate", "affirmed"),
+        ("The image does not show a mass; there is consolidation.", "consolidation", "affirmed"),
+        ("No acute abnormality such as pneumothorax is seen.", "pneumothorax", "denied"),
+        ("The CT scan was performed without the use of contrast.", "with_contrast", "denied"),
+        ("No effusion is seen on this CT.", "ct", "affirmed"),
+        ("The PICC line and NG tube are absent.", "feeding_tube", "denied"),
     ],
 )  # fmt: skip
 def test_polarity(text: str, concept: str, polarity: str) -> None:
@@ -81,6 +87,8 @@ def test_polarity(text: str, concept: str, polarity: str) -> None:
         ("Findings suspicious for pneumonia.", "pneumonia", "uncertain"),
         ("Atelectasis versus pneumonia.", "pneumonia", "uncertain"),
         ("Atelectasis versus pneumonia.", "atelectasis", "uncertain"),
+        ("Possible pneumonia, cardiomegaly, and several rib fractures.", "cardiomegaly", "certain"),
+        ("The image suggests that there is pneumonia.", "pneumonia", "certain"),
         ("No large pleural effusion.", "pleural_effusion", "uncertain"),
         ("There is a pleural effusion.", "pleural_effusion", "certain"),
         ("Clinical correlation to rule out pneumonia.", "pneumonia", "hypothetical"),
@@ -199,6 +207,11 @@ def test_a_gloss_is_a_definition_and_what_it_explains_is_not() -> None:
         ("A lesion in the left frontal lobe.", "lesion", {("laterality", "left"), ("location", "frontal_lobe")}),
         ("The right lung shows consolidation.", "consolidation", {("laterality", "right")}),
         ("In the left lung, there is consolidation.", "consolidation", {("laterality", "left")}),
+        ("The left lung is clear.", "lungs_clear", {("laterality", "left")}),
+        ("elevation right hemidiaphragm .", "diaphragm_elevation", {("laterality", "right")}),
+        ("scarring right midlung .", "scarring", {("laterality", "right"), ("location", "middle")}),
+        ("There is no midline shift.", "midline_shift", set()),
+        ("A catheter with its tip in the right atrium.", "catheter", {("laterality", "right"), ("location", "atrium")}),
     ],
 )  # fmt: skip
 def test_attributes(text: str, concept: str, attributes: set[tuple[str, str]]) -> None:
@@ -235,8 +248,37 @@ def test_asides_are_stretches_that_may_be_deleted(text: str, kind: str, phrase: 
     assert [c.phrase.text for c in read(text) if c.kind == kind] == [phrase]
 
 
-def test_xxxx_is_nothing() -> None:
+def test_xxxx_is_nothing_and_is_not_what_stands_beside_it() -> None:
     assert read("XXXX XXXX is xxxx .") == ()
+    assert read("the pulmonary xxxx are normal .") == ()
+    assert [c.concept for c in read("the heart and pulmonary xxxx are normal .")] == ["normal_heart"]
+
+
+def test_what_an_aside_names_is_no_statement() -> None:
+    claims = read("There is a nodule. This contradicts the original findings, which state that the lungs are clear.")
+    assert [(c.kind, c.role) for c in claims] == [
+        ("finding", "statement"),
+        ("meta_text", "statement"),
+        ("normality", "definition"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("A mass in the right breast.", "breast_mass"),
+        ("A fracture of the left third rib.", "rib_fracture"),
+        ("An abscess in the brain.", "brain_abscess"),
+        ("A lesion in the liver.", "lesion"),
+        ("Edema of the lungs.", "pulmonary_edema"),
+    ],
+)
+def test_a_finding_takes_the_form_of_its_place(text: str, concept: str) -> None:
+    assert one(text, concept).anatomy
+
+
+def test_a_finding_without_a_place_has_no_anatomy() -> None:
+    assert one("No pneumothorax.", "pneumothorax").anatomy == ()
 
 
 def test_an_abbreviation_that_the_text_defines_stands_for_its_long_form() -> None:

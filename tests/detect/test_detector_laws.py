@@ -9,8 +9,10 @@ from medprefkit.records import Claim, Passage, Span
 DETECTOR = LexiconDetector()
 PIECES = st.sampled_from(
     ["a", "large", "left-sided", "pleural effusion", "no", "No,", "without", "The heart is", "enlarged", "İ", "i̇", "é",
-     "e\u0301", "👩‍⚕️", "effusion\u0301", "XXXX", ".", ",", "and", "or", "which is", "3.2 cm", "mass", "This mass", "in the",
-     "right upper lobe", "lungs are clear", "\n", "  ", "normal", "not seen", "(", ")", "CXR", "It is located", "Yes", "-"]
+     "e\u0301", "👩‍⚕️", "effusion\u0301", "XXXX", ".", ",", "and", "or", "which is", "3.2 cm", "mass", "This mass",
+     "in the",
+     "right upper lobe",
+     "lungs are clear", "\n", "  ", "normal", "not seen", "(", ")", "CXR", "It is located", "Yes", "-"]
 )  # fmt: skip
 TEXTS = st.one_of(
     st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40)
