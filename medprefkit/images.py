@@ -57,7 +57,7 @@ _LOSSLESS_TIFF = {
 _DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 # What Pillow's decoders raise on damaged files; anything else is a bug, here or there, and keeps its traceback.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError, IndexError, KeyError,
-           TypeError, AttributeError, MemoryError)  # fmt: skip
+           TypeError)  # fmt: skip
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _LYING = {5, 6, 7, 8}  # its values for a picture on its side

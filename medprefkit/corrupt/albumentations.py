@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from medprefkit.corrupt.region import box_of, grow, margin_for
@@ -49,6 +50,10 @@ _SETTINGS: dict[TransformName, dict[str, object]] = {
 }
 
 
+_SURROUND_PX = 16  # tissue around the region that a transform sees, so that a blur mixes it in
+_SMALLEST_PX = 32  # side below which some transforms fail; a smaller part is padded for them
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Albumentations:
     """Apply one strong pixel-level transform of albumentations 2.0 to the lesion.
@@ -78,12 +83,14 @@ class Albumentations:
         changed = image.copy()
         if not hole.any():
             return changed
-        box = box_of(hole)
-        part = np.ascontiguousarray(image[box.slices])
-        pipeline = albumentations.Compose(
-            [getattr(albumentations, self.transform)(p=1.0, **_SETTINGS[self.transform])], seed=int(rng.integers(2**31))
-        )
-        painted = pipeline(image=part)["image"]
+        box = box_of(hole).padded(_SURROUND_PX, hole.shape)
+        part = image[box.slices]
+        height, width = part.shape[:2]
+        pad = max(0, _SMALLEST_PX - height), max(0, _SMALLEST_PX - width)
+        roomy = cv2.copyMakeBorder(part, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE)
+        transform = getattr(albumentations, self.transform)(p=1.0, **_SETTINGS[self.transform])
+        pipeline = albumentations.Compose([transform], seed=int(rng.integers(2**31)))
+        painted = pipeline(image=roomy)["image"][:height, :width]
         if is_grey(part):
             painted = np.repeat(painted[..., :1], 3, axis=2)  # noise by channel would give a grey image colour
         changed[box.slices] = np.where(hole[box.slices][..., None], painted, part)
