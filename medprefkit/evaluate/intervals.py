@@ -1,4 +1,4 @@
-"""Shares with bootstrap intervals: answers are drawn with replacement, since the errors of one answer are not independent.
+"""Shares with bootstrap intervals. Answers are drawn with replacement: the errors of one answer hang together.
 
 Knows nothing of what is counted.
 """

@@ -1,0 +1,79 @@
+"""`medprefkit evaluate`: how right the detection is, on labelled answers and on texts judged against themselves."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+evaluate_app = typer.Typer(
+    help="How right it is: measured on labelled answers.", no_args_is_help=True, rich_markup_mode=None
+)
+
+DetectOption = Annotated[str, typer.Option("--detect", help="Detector, by its registered name.")]
+CheckOption = Annotated[str, typer.Option("--check", help="Checker, by its registered name.")]
+EditOption = Annotated[str, typer.Option("--edit", help="Editor, by its registered name.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(evaluate_app, name="evaluate")
+
+
+@evaluate_app.command(epilog="Example: medprefkit evaluate detection --gold labelled.jsonl --report runs/accuracy")
+def detection(
+    gold: Annotated[
+        list[Path],
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Labelled answers, one JSON object a line: id, task, prompt, response, reference, errors, "
+            "unverifiable. May be repeated; every file is measured by itself.",
+        ),
+    ],
+    report: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for report.md and report.html, with every miss.")
+    ] = None,
+    as_json: JsonOption = False,
+    detect: DetectOption = "lexicon",
+    check: CheckOption = "reference",
+    edit: EditOption = "minimal",
+) -> None:
+    """Measure detection, edits and abstention on labelled answers, beside baselines that know no medicine."""
+    from medprefkit import measure  # heavy: the stages
+    from medprefkit.evaluate.report import write_report
+    from medprefkit.evaluate.tables import as_text
+
+    tool = measure.Tool(detect=detect, check=check, edit=edit)
+    measured = measure.measure_files(tool, gold)
+    if as_json:
+        typer.echo(json.dumps({one.name: one.comparison.as_json() for one in measured}, indent=2))
+    else:
+        typer.echo("\n\n".join(f"{one.name}\n\n{as_text(one.section.tables)}" for one in measured))
+    if report is not None:
+        write_report(report, [one.section for one in measured])
+        typer.echo(f"every miss and false alarm: {report / 'report.html'}", err=True)
+
+
+@evaluate_app.command("self", epilog="Example: medprefkit evaluate self reports.csv --text findings --text impression")
+def self_(
+    table: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, JSONL, JSON or Parquet of reports.")],
+    text: Annotated[
+        list[str], typer.Option(help="Column of the text; may be repeated, a row's texts are joined by line feeds.")
+    ],
+    id_: Annotated[str | None, typer.Option("--id", help="Column of the name of a row.  [default: its number]")] = None,
+    prompt: Annotated[str, typer.Option(help="What every text answers.")] = "Describe the image.",
+    as_json: JsonOption = False,
+    detect: DetectOption = "lexicon",
+    check: CheckOption = "reference",
+    edit: EditOption = "minimal",
+) -> None:
+    """Judge every text against itself, and show whatever is called wrong: nothing should be."""
+    from medprefkit import measure  # heavy: the stages
+    from medprefkit.evaluate.alarms import count_alarms, describe_alarms
+
+    tool = measure.Tool(detect=detect, check=check, edit=edit)
+    texts = measure.read_texts(table, columns=text, id_column=id_)
+    found = count_alarms((own.id, judged) for own, judged in measure.measure_self(tool, texts, prompt=prompt))
+    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else describe_alarms(found))
