@@ -49,7 +49,7 @@ def _comparison(claim: Claim, facts: Facts) -> Verdict:
     if _COMPARES.search(facts.text):
         return unverifiable(claim, "reference_compares_too")
     words = claim.phrase.text
-    if _STABLE.search(words) or not _CHANGE.search(words) or claim.polarity == "denied":
+    if _STABLE.search(claim.sentence.text) or not _CHANGE.search(words) or claim.polarity == "denied":
         return unverifiable(claim, "stability_not_judged")
     wrong = Wrong("wrong_temporal", claim.phrase, "")
     return contradicted(claim, "change_without_prior", ruling.BEYOND_IMAGE, "", wrong)

@@ -6,9 +6,12 @@ silent or uncertain decides nothing, a denial reaches only what it covers, and a
 aside.
 """
 
+from collections.abc import Sequence
+
 from medprefkit.check import ruling
 from medprefkit.check.attributes import judge_attributes
 from medprefkit.check.facts import Bearing, Facts, denies_all
+from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, ErrorType, Verdict
 
@@ -46,10 +49,13 @@ def _affirmed(
     claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, ...], facts: Facts, answer: str
 ) -> Verdict:
     named = facts.named(claim)
-    if named and (wrong := judge_attributes(claim, named, answer)) is not None:
+    if named and not _other_place(claim, named) and (wrong := judge_attributes(claim, named, answer)) is not None:
         return wrong if claim.certainty == "certain" else unverifiable(claim, "answer_uncertain", wrong.evidence)
     if present:
         return supported(claim, present[0].rule, present[0].score, present[0].claim.sentence.text)
+    if absent and (elsewhere := facts.affirms_somewhere(claim)) is not None:
+        # to deny it as a whole would deny what the reference affirms of another place
+        return unverifiable(claim, "affirmed_elsewhere", elsewhere.sentence.text)
     doubt = facts.doubts(claim)
     if absent and doubt is not None and doubt.polarity == "affirmed":
         return unverifiable(claim, "reference_uncertain", doubt.sentence.text)
@@ -63,6 +69,14 @@ def _affirmed(
         # the same thing, of which the answer says more than the reference
         return unverifiable(claim, "place_not_stated", named[0].sentence.text)
     return _silent(claim, facts)
+
+
+def _other_place(claim: Claim, named: Sequence[Claim]) -> bool:
+    """Tell whether side and location both differ: another thing of the same name, not the same one misplaced."""
+    location, side = values(claim, "location"), values(claim, "laterality")
+    theirs = frozenset().union(*(values(c, "location") for c in named))
+    their_sides = frozenset().union(*(values(c, "laterality") for c in named))
+    return bool(location and theirs and side and their_sides) and not (location & theirs) and not (side & their_sides)
 
 
 def _truth_of(bearing: Bearing) -> str:

@@ -15,6 +15,7 @@ from medprefkit.check.scales import degree_reaches, restricts
 from medprefkit.lexicon import Lexicon
 from medprefkit.records import Claim
 
+_FOR_AGE = re.compile(r"\s+for\s+(?:the\s+)?(?:patient'?s?\s+)?(?:stated\s+)?age\b", re.I)
 _EXCEPTS = re.compile(r"\b(?:otherwise|remainder|remaining|elsewhere|except|apart from|other than|aside from)\b", re.I)
 
 
@@ -96,6 +97,11 @@ class Facts:
             if other.polarity == "affirmed" and other.kind == claim.kind and other.concept == claim.concept
         )
 
+    def affirms_somewhere(self, claim: Claim) -> Claim | None:
+        """Return a statement that affirms the thing or a kind of it at any place, or None."""
+        kinds = (c for c in self.claims if c.polarity == "affirmed" and c.kind == claim.kind)
+        return next((c for c in kinds if self.lexicon.is_a(c.concept, claim.concept)), None)
+
     def doubts(self, claim: Claim) -> Claim | None:
         """Return an uncertain statement about the same matter, or None."""
         return next((other for other in self.doubtful if self.related(other.concept, claim.concept)), None)
@@ -144,6 +150,8 @@ class Facts:
     def _normality(self, claim: Claim, other: Claim) -> Bearing | None:
         if other.polarity != "affirmed" or not self._denies(other, claim):
             return None
+        if spares(other, claim.concept, self.lexicon):
+            return None
         if values(claim, "temporal") & {"old", "chronic", "prior", "healed"} or not _side_fits(other, claim):
             return None
         return Bearing(other, "normality_denies", ruling.NORMALITY)
@@ -156,6 +164,16 @@ class Facts:
         if concept is None or not concept.acute or "acute" not in values(claim, "temporal"):
             return False
         return any(self.lexicon.is_a(claim.concept, root) for root in concept.denies)
+
+
+def spares(normality: Claim, finding: str, lexicon: Lexicon) -> bool:
+    """Tell whether a structure may be called so in spite of the finding: intact, or normal for age, yet degenerated."""
+    after = normality.sentence.text[max(0, normality.span.end_char - normality.sentence.start_char) :]
+    if "intact" not in normality.span.text.lower() and not _FOR_AGE.match(after):
+        return False
+    concept = lexicon.concepts.get(finding)
+    broken = any("fracture" in parent for parent in lexicon.ancestors(finding))
+    return concept is not None and not concept.acute and not broken
 
 
 def denies_all(claim: Claim) -> bool:

@@ -7,7 +7,7 @@ reader may call the very finding not acute.
 import re
 
 from medprefkit.check import ruling
-from medprefkit.check.facts import Facts
+from medprefkit.check.facts import Facts, spares
 from medprefkit.check.place import opposite_side, sides
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, Verdict
@@ -60,6 +60,8 @@ def _excludes(claim: Claim, other: Claim, facts: Facts) -> bool:
     if other.kind != "finding" or other.polarity != "affirmed" or opposite_side(other, claim):
         return False
     if sides(claim) - {"bilateral"} and not sides(other):
+        return False
+    if spares(claim, other.concept, facts.lexicon):
         return False
     return other.concept in facts.lexicon.denied_by(claim.concept) or _is_seen_there(claim, other, facts)
 

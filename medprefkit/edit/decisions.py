@@ -1,7 +1,7 @@
 """Which verdicts are edited, and which of them stand or fall together.
 
 A yes/no word and the body that repeats it are one decision: editing the one without the other would make the
-answer contradict itself. So are a finding and what is deleted because it rests on it.
+answer contradict itself. So is a finding that it names in several places.
 """
 
 from collections.abc import Sequence
@@ -38,4 +38,19 @@ def linked_claims(claims: Sequence[Claim], verdicts: dict[str, Verdict]) -> dict
         evidence = verdicts[question.claim_id].evidence
         group = frozenset(claim_id for claim_id, v in verdicts.items() if v.evidence == evidence)
         linked |= dict.fromkeys(group, group)
+    return _with_repetitions(claims, verdicts, linked)
+
+
+def _with_repetitions(
+    claims: Sequence[Claim], verdicts: dict[str, Verdict], linked: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Link what an answer says twice: a finding denied in one sentence must not stay affirmed in the next."""
+    said: dict[tuple[str, str], set[str]] = {}
+    for claim in claims:
+        verdict = verdicts.get(claim.claim_id)
+        if verdict is not None and verdict.error_type in {"false_finding", "false_negation"} and verdict.truth:
+            said.setdefault((claim.concept, claim.polarity), set()).add(claim.claim_id)
+    for group in said.values():
+        whole = frozenset().union(*(linked[claim_id] for claim_id in group))
+        linked |= dict.fromkeys(whole, whole)
     return linked

@@ -27,6 +27,10 @@ _TRAILING = re.compile(
     r"be\s+(?:due|related|indicative|caused|a\s+sign)))\b[^.;:]*)(?=[.;]|$)",
     re.I,
 )
+_RELATIVE_LOOK = re.compile(
+    r"(?P<cut>,?\s+(?:which|that)\s+(?:is|are|appears?)\s+(?:\w+ly\s+)?\w+(?:ed|ous|ing)\b[^.,;:]*)\s*(?=[.;]|$)", re.I
+)
+"""What a removed thing looked like; a definition ("which is a ...") is none."""
 _NAMED = re.compile(
     r"(?P<cut>,\s+(?:(?:which\s+is\s+)?(?:also\s+)?(?:known|referred\s+to|termed|called)(?:\s+as)?|a\s+condition\s+(?:known|called))\b[^.;:,]*)"
     r"(?=[.;,]|$)",
@@ -101,7 +105,12 @@ def trailing_inference(
         claims: The answer's claims that the deletion must not take along: what is denied, right, or said of history.
         unnamed: The concept is named no more, so that "known as ..." goes too.
     """
-    found = _TRAILING.match(text[end:sentence_end]) or (_NAMED.match(text[end:sentence_end]) if unnamed else None)
+    rest = text[end:sentence_end]
+    found = (
+        _TRAILING.match(rest)
+        or _RELATIVE_LOOK.match(rest)
+        or (_NAMED.match(text[end:sentence_end]) if unnamed else None)
+    )
     if found is None or _NEW_CLAUSE.search(found["cut"]) is not None:
         return None
     start, stop = end + found.start("cut"), end + found.end("cut")

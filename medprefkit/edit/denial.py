@@ -46,6 +46,8 @@ _OTHER_PREDICATE = re.compile(
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
+_EITHER_OF = re.compile(r"\bor\b", re.I)
+"""In "scarring or atelectasis" nobody affirmed both: one of them cannot be denied alone."""
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
@@ -245,7 +247,9 @@ def _cut_inference(
     if listed.before is not None or listed.after is not None or found is None:
         return Refusal(ids, f"{text[cut:end]!r} does not end its clause")
     left = text[group[0].claim.sentence.start_char : cut].strip()
-    if not left or re.search(r"\b(?:be|to|is|are|was|were|and|or|may|might|could|of|with|that|which)$", left):
+    if not left or re.search(
+        r"\b(?:be|to|is|are|was|were|and|or|may|might|could|of|with|that|which|most|more|also|highly|very)$", left
+    ):
         return Refusal(ids, f"no clause would be left before {text[cut:end]!r}")
     return change(cut, end, "", ids)
 
@@ -282,7 +286,12 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
     if listed.before is not None and listed.after is None:
         gap = text[listed.before.phrase.end_char : start]
         found = list(_COORDINATOR.finditer(gap))
-        if not found or found[-1].end() != len(gap) or (listed.n_before > 1 and gap.strip() == ","):
+        if (
+            not found
+            or found[-1].end() != len(gap)
+            or _EITHER_OF.search(gap)
+            or (listed.n_before > 1 and gap.strip() == ",")
+        ):
             return Refusal(ids, f"{text[start:end]!r} is not joined to the list before it by a plain coordinator")
         at = listed.before.phrase.end_char + found[-1].start()
         lead = ", but " if found[-1][0].startswith(",") and listed.n_before > 1 else " but "
@@ -291,7 +300,11 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
     if listed.after is not None and listed.before is None:
         after = noun_phrase(text, listed.after).start
         gap = text[end:after]
-        if _COORDINATOR.fullmatch(gap) is None or not is_shown(text, group[0].claim.sentence.start_char, start):
+        if (
+            _COORDINATOR.fullmatch(gap) is None
+            or _EITHER_OF.search(gap)
+            or not is_shown(text, group[0].claim.sentence.start_char, start)
+        ):
             return Refusal(ids, f"{text[start:end]!r} is not joined to the list after it by a plain coordinator")
         return change(start, after, f"{_denied_list(text, group)} but ", ids, wrong=(start, end))
     return Refusal(ids, f"{text[start:end]!r} stands in the middle of a list whose other members stay")

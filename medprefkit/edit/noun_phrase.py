@@ -29,6 +29,7 @@ _BOTH = re.compile(
     r"zones|bases|lobes|hila|spaces|sides|apices|hemithoraces|lungs|angles))?)",
     re.I,
 )
+_UNCHANGED = re.compile(r"\s+(?:grossly\s+|overall\s+)?(?:stable|unchanged)(?=\s*(?:[.,;]|$))", re.I)
 _ONE_SIDE = re.compile(r"\s+(?:present\s+)?(?:on|at)\s+(?:the\s+)?(?:left|right)(?:\s+side)?$|\s+bilaterally$", re.I)
 _WITH_LOOKS = re.compile(r"^\s+with\s+[\w\s,-]*(?:edges?|margins?|borders?|contours?|density|appearance)$", re.I)
 _KEPT_KINDS = frozenset({"location", "measurement"})
@@ -90,6 +91,9 @@ def _leftmost(text: str, start: int, floor: int) -> int:
 
 def _rightmost(text: str, claim: Claim) -> int:
     end = claim.phrase.end_char
+    stable = _UNCHANGED.match(text, end)
+    if stable is not None:
+        return stable.end()
     both = _BOTH.match(text, end)
     if both is not None and both.end() <= claim.sentence.end_char:
         return both.end()
@@ -141,7 +145,7 @@ def _dies(attributes: tuple[Attribute, ...], at: int) -> bool:
 def _denied_tail(tail: str) -> str:
     if _WITH_LOOKS.match(tail):
         return ""
-    tail = _ONE_SIDE.sub("", tail)
+    tail = _ONE_SIDE.sub("", _UNCHANGED.sub("", tail))
     tail = _BOTH.sub(_either, tail)
     return re.sub(r"\bone of the\b", "any of the", tail)
 
