@@ -71,6 +71,8 @@ def _is_pronoun(words: Words, i: int) -> bool:
 
 def _subject_start(words: Words, sentence: tuple[int, int]) -> int:
     i = sentence[0]
+    if words.lower[i : i + 2] == ("in", "this") and i + 3 < sentence[1]:  # "In this case, the effusion is ..."
+        i += 3
     while i + 1 < sentence[1] and words.lower[i] in _OPENERS and words.lower[i] != "the":
         i += 1
     return i

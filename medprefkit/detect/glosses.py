@@ -53,7 +53,7 @@ def _is_general(words: Words, sentence: tuple[int, int], subjects: list[Subject]
     subject = next((s for s in subjects if first <= s[0] <= first + 3), None)
     if subject is None:
         return False
-    verb = next((i for i in range(subject[1], min(subject[1] + 6, last)) if _opens_definition(words, i)), None)
+    verb = next((i for i in range(subject[1], min(subject[1] + 9, last)) if _opens_definition(words, i)), None)
     if verb is None or any(word in {"this", "these"} for word in words.lower[first : subject[0]]):
         return _general_adverb(words, subject, last, first)
     starts = words.lower[first : subject[0]]
@@ -78,8 +78,8 @@ def _is_about_causes(inside: tuple[str, ...]) -> bool:
     """Tell whether a sentence lists what a finding may come from or lead to: "It can be caused by ..."."""
     if inside[:3] == ("the", "presence", "of") and inside[3:4] and inside[3] in _INDEFINITE:
         return "can" in inside[:10] or "may" in inside[:10]
-    pronoun = inside[:1] and inside[0] in {"it", "they", "this", "these", "such"}
-    return bool(pronoun) and any(inside[i : i + 2] in _CAUSING for i in range(1, 4))
+    pronoun = bool(inside) and inside[0] in {"it", "they", "this", "these", "such"}
+    return pronoun and inside[1:3] in _CAUSING and inside[3:4] not in {(word,) for word in SEEN}
 
 
 def _speaks_of_image(words: Words, sentence: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ that they are said of. Words of normality ("within normal limits") make the norm
 from collections.abc import Sequence
 
 from medprefkit.detect.sayings import ASPECTS, SIZES, Saying, find_sayings
-from medprefkit.detect.subjects import names_a_study, organs_ahead, subjects_before
+from medprefkit.detect.subjects import governor, names_a_study, organs_ahead, subjects_before
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match, Mention
 from medprefkit.detect.words import bag, is_function_word
@@ -81,7 +81,13 @@ def _of_organs(
 def _of_the_whole(words: Words, clause: tuple[int, int], saying: Saying, mentions: Sequence[Mention]) -> list[Mention]:
     """Read "the chest x-ray appears normal", "Is this image normal?", "the patient is healthy"."""
     before = words.lower[clause[0] : saying.start]
-    modality = any(m.kind == "modality" and clause[0] <= m.start and m.end <= saying.start for m in mentions)
+    modality = any(
+        m.kind == "modality"
+        and clause[0] <= m.start
+        and m.end <= saying.start
+        and not governor(words, m.start, clause[0])
+        for m in mentions
+    )
     bare = saying.end >= clause[1] or not words.lower[saying.end].isalpha() or is_function_word(words.lower[saying.end])
     if (modality or not _STUDIES.isdisjoint(before)) and bare and not _COPULAS.isdisjoint(before):
         return [_normality("normal_study", saying, reach=0)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medprefkit.detect.tokens import Words
+from medprefkit.detect.vocabulary import vocabulary
 from medprefkit.detect.words import bag
 
 Slot = Literal[
@@ -23,6 +24,7 @@ Slot = Literal[
 _AUXILIARIES = bag("""is are was were does do did can could has have had will would should isn't aren't doesn't don't
     wasn't weren't hasn't haven't didn't can't""")
 _WH = bag("what which where how who when why whats name describe identify")
+_INTERROGATIVE = bag("what which where how who when why whats")
 _YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
 
 _SLOTS: tuple[tuple[Slot, str], ...] = (
@@ -94,12 +96,14 @@ class Question:
         slot: What fills the answer; `other` where the question is none of the known kinds.
         negative: It asks whether something is not so ("Is there no ...?", "Isn't ..."), so that yes and no are unclear.
         words: The question's words in lower case.
+        concepts: What it names: the alternatives of "an AP or a PA film".
     """
 
     kind: Literal["yes_no", "either", "wh", "none"]
     slot: Slot
     negative: bool
     words: frozenset[str]
+    concepts: frozenset[str] = frozenset()
 
     @property
     def choice(self) -> bool:
@@ -130,15 +134,16 @@ def parse_question(words: Words) -> Question:
         return Question("none", "other", negative=False, words=known)
     opening = next((w for w in lower[first : first + 6] if w in _AUXILIARIES or w in _WH), "")
     slot = _slot_of(words.text)
-    asks = "?" in lower or lower[first] in _AUXILIARIES
+    asks = "?" in lower or lower[first] in _AUXILIARIES or lower[first] in _INTERROGATIVE
+    concepts = frozenset(m.concept for m in vocabulary().find(words)[0])
     if opening in _AUXILIARIES and (lower[first] == opening or lower[first] not in _WH):
         negative = "n't" in opening or "n’t" in opening or bool({"no", "not", "without"} & set(lower))
         if not asks:
             return Question("none", "other", negative=False, words=known)
         either = "or" in lower and lower[lower.index("or") + 1 : lower.index("or") + 2] != ("not",)
-        return Question("either" if either else "yes_no", slot, negative, known)
+        return Question("either" if either else "yes_no", slot, negative, known, concepts)
     if opening in _WH and asks:
-        return Question("wh", slot, negative=False, words=known)
+        return Question("wh", slot, negative=False, words=known, concepts=concepts)
     open_kind: Literal["wh", "none"] = "wh" if "?" in lower else "none"  # "Location of the infarcts?"
     return Question(open_kind, slot, negative=False, words=known)
 

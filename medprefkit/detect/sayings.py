@@ -7,7 +7,7 @@ from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Match
 from medprefkit.detect.words import bag
 
-SIZES = bag("size sized width caliber calibre volume volumes dimensions diameter")
+SIZES = bag("size sizes sized width caliber calibre volume volumes dimensions diameter")
 ASPECTS = SIZES | bag(
     "contour contours shape configuration appearance position silhouette silhouettes structure structures texture"
     " alignment"

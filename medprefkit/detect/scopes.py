@@ -36,6 +36,7 @@ _SAID = bag("normal clear unremarkable intact no without enlarged limits stable"
 _OPENS_A_MEMBER = bag("a an the there multiple several numerous with")
 """Words that open a list's next member with an article of its own, which an earlier cue does not reach."""
 _ADJECTIVES = bag("possible potential probable questionable suspected")
+_OPENS_A_CLAUSE = frozenset({"no", "there", "neither"})
 _SIZES = bag("large sizable big massive huge moderate larger")
 
 
@@ -62,7 +63,7 @@ def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> 
             first = i + 1
             while first < end and words.lower[first] in _COORDINATORS:
                 first += 1
-            verb = _next_verb(words, first, end)
+            verb = _verb_of_clause(words, first, end)
             subject = any(j in organs for j in range(first, verb)) if verb is not None else False
             said = verb_seen or bool(_SAID & set(words.lower[cuts[-1] : i])) or any(cuts[-1] <= j < i for j in named)
             if verb is not None and verb > first and (verb_seen or (subject and said)):
@@ -151,7 +152,8 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
     denies = cue.effect in {"denied", "resolved"}
     for j in range(cue.end, last):
         word, before = words.lower[j], words.lower[j - 1]
-        if word in _STOPS_SCOPE or word == "whether":
+        cause = word == "as" and before not in {"such", "well"} and words.lower[j + 1 : j + 2] != ("well",)
+        if word in _STOPS_SCOPE or word == "whether" or cause:
             return j
         if j > cue.end and before in {"and", ","} and word in VERBS:  # "are not clear and show infiltrates"
             return j - 1
@@ -176,6 +178,19 @@ def _stop_at_next_denial(cues: list[Cue]) -> list[Cue]:
             last = min(last, later[0].start)
         stopped.append(Cue(cue.start, cue.end, cue.effect, cue.first, last))
     return stopped
+
+
+def _verb_of_clause(words: Words, first: int, end: int) -> int | None:
+    """Return the verb of the clause that may begin at token `first`, or None.
+
+    A clause that opens with "no" or "there" may hold a list before its verb: "no clips or sutures are seen".
+    """
+    verb = _next_verb(words, first, end)
+    i = first
+    while verb is None and first < end and words.lower[first] in _OPENS_A_CLAUSE and i < end:
+        i = next((j + 1 for j in range(i, end) if words.lower[j] in _COORDINATORS), end)
+        verb = _next_verb(words, i, end)
+    return verb
 
 
 def _next_verb(words: Words, start: int, end: int) -> int | None:

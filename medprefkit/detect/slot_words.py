@@ -51,15 +51,17 @@ class SlotReader:
     mentions: tuple[Mention, ...]
     sentence: tuple[int, int]
 
-    def is_new(self, start: int, end: int) -> bool:
+    def is_new(self, start: int, end: int, concept: str = "") -> bool:
         """Tell whether the words answer rather than repeat the question; a choice is answered by repeating."""
         asked = {word.removesuffix("s") for word in self.question.words}
         named = {word.removesuffix("s") for word in self.words.lower[start:end]}
-        return bool(named & asked) if self.question.choice else not named <= asked
+        if self.question.choice:
+            return concept in self.question.concepts or bool(named & asked)
+        return not named <= asked
 
     def names(self, kind: ClaimKind) -> list[Draft]:
         """Return a slot claim for the first new mention of the kind, and for those joined to it; none if unsure."""
-        named = [m for m in self.mentions if m.kind == kind and self._answers(m.start, m.end)]
+        named = [m for m in self.mentions if m.kind == kind and self._answers(m.start, m.end, m.concept)]
         behind = [m for m in named if m.start > self._verb()]
         # "The lungs are part of the circulatory system.": the answer may be the subject
         fresh = behind or ([m for m in named if kind == "organ"])
@@ -91,9 +93,9 @@ class SlotReader:
             return before
         return next((i for i in range(*self.sentence) if self.words.lower[i] in VERBS), before)
 
-    def _answers(self, start: int, end: int) -> bool:
+    def _answers(self, start: int, end: int, concept: str = "") -> bool:
         inside = self.sentence[0] <= start < self.sentence[1]
-        return inside and self.is_new(start, end) and not self._is_denied(start)
+        return inside and self.is_new(start, end, concept) and not self._is_denied(start)
 
     def _is_denied(self, start: int) -> bool:
         """Tell whether the sentence says that this is not the answer: "does not belong to the abdomen; it is ..."."""

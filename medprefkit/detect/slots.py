@@ -51,7 +51,11 @@ def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention
         return question.slot
     if {"left", "right"} <= question.words:
         return "laterality"
-    repeated = [m for m in mentions if question.words.intersection(words.lower[m.start : m.end])]
+    repeated = [
+        m
+        for m in mentions
+        if m.concept in question.concepts or question.words.intersection(words.lower[m.start : m.end])
+    ]
     kinds = {m.kind for m in repeated if m.kind != "organ" or not names_a_study(m, mentions)}
     if KIND_OF_SLOT[question.slot] in kinds and question.slot != "finding":
         return question.slot
@@ -65,9 +69,9 @@ def _fills(reader: SlotReader, draft: Draft, slot: Slot) -> bool:
     if draft.role == "definition":
         return False
     if slot == "finding":
-        new = draft.polarity == "denied" or reader.is_new(draft.start, draft.end)
+        new = draft.polarity == "denied" or reader.is_new(draft.start, draft.end, draft.concept)
         return draft.kind == "normality" or (draft.kind == "finding" and new)
-    return draft.kind == KIND_OF_SLOT[slot] and reader.is_new(draft.start, draft.end)
+    return draft.kind == KIND_OF_SLOT[slot] and reader.is_new(draft.start, draft.end, draft.concept)
 
 
 def _mark_answer(drafts: Sequence[Draft], fresh: Sequence[Draft]) -> list[Draft]:

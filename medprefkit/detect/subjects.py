@@ -88,8 +88,8 @@ def subjects_before(
     for organ in organs:
         if not (first <= organ.start and organ.end <= end) or only_modifies(words, organ, end, others):
             continue
-        governor = _governor(words, organ.start, first)
-        if not governor or (governor == "of" and not found):
+        word = governor(words, organ.start, first)
+        if not word or (word == "of" and not found):
             found.append(organ)
     if not found:
         return []
@@ -118,7 +118,7 @@ def _organ_soon(words: Words, i: int, last: int, organs: Sequence[Mention]) -> b
     return named and i < last and words.lower[i] not in {"no", "without", "is", "are"}
 
 
-def _governor(words: Words, i: int, first: int) -> str:
+def governor(words: Words, i: int, first: int) -> str:
     """Return the preposition that governs the noun phrase of token i, or the empty string."""
     for j in range(i - 1, max(first, i - 5) - 1, -1):
         word = words.lower[j]

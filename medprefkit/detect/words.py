@@ -76,7 +76,7 @@ _SUFFIXES = (
 
 _PLAIN_MODIFIERS = bag(
     "overt frank discrete convincing well other further new main more most such same similar visible obvious noticeable"
-    " clear high low"
+    " clear high low volume"
 )
 
 

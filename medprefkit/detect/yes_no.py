@@ -30,7 +30,7 @@ def read_yes_no(words: Words, question: Question, asked: Sequence[Draft], asked_
         asked_words: The question's words.
     """
     says_yes = words.lower[0].startswith("y")
-    main = _main_claim(asked) or _organ_in_view(asked_words)
+    main = _main_claim(asked_words, asked) or _organ_in_view(asked_words)
     if main is None or (question.kind == "either" and says_yes and main.list_id is not None):
         return [_answer(words, question, open_concept(asked_words), says_yes=says_yes)]
     if _is_given(main, asked_words):
@@ -90,9 +90,12 @@ def _organ_in_view(asked_words: Words) -> Draft | None:
     return Draft(first.start, first.end, first.concept, "organ", whole, whole, (first.start, first.end))
 
 
-def _main_claim(asked: Sequence[Draft]) -> Draft | None:
+def _main_claim(words: Words, asked: Sequence[Draft]) -> Draft | None:
     """Return what the question is about: a predicate before the organ or finding that it is said of."""
     ranked = sorted((d for d in asked if d.kind in _PRIORITY), key=_rank)
+    findings = [d for d in ranked if d.kind in {"finding", "device"}]
+    if len(findings) > 1 and findings[0] is ranked[0] and words.lower[findings[0].phrase[0]] in _DEFINITE:
+        return findings[1]  # "Do the masses contain calcification?"
     return ranked[0] if ranked else None
 
 
