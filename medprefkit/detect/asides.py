@@ -26,7 +26,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 _STUDY = (
     r"(?:prior|previous|earlier|last|old|comparison|original) (?:\w+ ){0,3}?(?:stud(?:y|ies)|"
     r"exams?|examinations?|images?|imaging|scans?|x-?\s?rays?|radiographs?|films?|reports?|"
-    r"findings|chest x-rays?|ct|observations?|visits?)"
+    r"findings|chest x-rays?|ct|observations?|visits?)\b"
 )
 _UNTIL = r"[^,.;]*"
 

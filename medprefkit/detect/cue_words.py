@@ -36,7 +36,7 @@ _BEFORE: dict[Effect, str] = {
         family history of, mother had, father had, mother has, father has
     """,
     "resolved": """
-        resolution of, no longer, resolved, interval resolution of, cleared
+        resolution of, no longer, resolved, interval resolution of, cleared, removal of, interval removal of
     """,
     "denied": """
         no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny,

@@ -36,7 +36,7 @@ _SAID = bag("normal clear unremarkable intact no without enlarged limits stable"
 _OPENS_A_MEMBER = bag("a an the there multiple several numerous with")
 """Words that open a list's next member with an article of its own, which an earlier cue does not reach."""
 _ADJECTIVES = bag("possible potential probable questionable suspected")
-_OPENS_A_CLAUSE = frozenset({"no", "there", "neither"})
+_OPENS_A_CLAUSE = frozenset({"no", "there", "neither", "the", "both"})
 _SIZES = bag("large sizable big massive huge moderate larger")
 
 
@@ -183,7 +183,7 @@ def _stop_at_next_denial(cues: list[Cue]) -> list[Cue]:
 def _verb_of_clause(words: Words, first: int, end: int) -> int | None:
     """Return the verb of the clause that may begin at token `first`, or None.
 
-    A clause that opens with "no" or "there" may hold a list before its verb: "no clips or sutures are seen".
+    A clause may hold a list before its verb: "and no clips or sutures are seen", ", the heart and mediastinum are".
     """
     verb = _next_verb(words, first, end)
     i = first

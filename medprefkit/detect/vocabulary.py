@@ -119,8 +119,8 @@ class Vocabulary:
         return Mention(start, end, concept, lexicon().concepts[concept].kind, contrary=contrary)
 
     def _add(self, concept: Concept) -> None:
-        made_by_rule = concept.kind == "normality" and not concept.synonyms
-        for form in () if made_by_rule else (concept.name, *concept.synonyms):
+        # The name of a normality is for people; texts state it by predicates, which meet their organs elsewhere.
+        for form in concept.synonyms if concept.kind == "normality" else (concept.name, *concept.synonyms):
             if form.startswith("is "):
                 self._predicates.setdefault(Words(form[3:]).lower, []).append(concept.id)
             elif form.startswith("+"):

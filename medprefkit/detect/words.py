@@ -46,8 +46,6 @@ HEADS = bag("""evidence sign signs indication indications area areas region regi
     pattern patterns accumulation use""")
 """Nouns that say only that what follows "of" exists: "signs of", "large areas of"."""
 
-NEGATORS = bag("no not without neither nor never")
-
 ADVERBS_OF_SENTENCES = bag("""additionally also specifically however clearly furthermore moreover lastly finally overall
     only again then therefore thus otherwise approximately typically usually commonly generally mainly primarily
     possibly probably likely potentially not""")

@@ -285,3 +285,25 @@ def test_an_abbreviation_that_the_text_defines_stands_for_its_long_form() -> Non
     pytest.importorskip("scispacy")
     text = "There is subcutaneous emphysema (SCE). No other SCE is seen."
     assert [c.span.text for c in read(text)] == ["subcutaneous emphysema", "SCE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        (
+            "The lungs are clear, the heart and mediastinum are normal, and no clips or masses are seen.",
+            ["lungs_clear", "normal_heart", "normal_mediastinum", "surgical_clips", "mass"],
+        ),
+        ("Lungs clear. Trachea midline.", ["lungs_clear", "trachea_midline"]),
+        ("Normal size and configuration of the cardiac silhouette.", ["normal_heart_size"]),
+        ("well-expanded and clear lungs .", ["lungs_expanded", "lungs_clear"]),
+        ("A normal brain MRI.", ["normal_study", "mri"]),
+    ],
+)
+def test_subjects_and_predicates_meet(text: str, concepts: list[str]) -> None:
+    assert [c.concept for c in read(text)] == concepts
+
+
+def test_what_was_removed_is_not_there() -> None:
+    claim = one("Interval removal of the right PICC.", "central_line")
+    assert (claim.polarity, claim.current) == ("denied", False)
