@@ -6,6 +6,7 @@ silent or uncertain decides nothing, a denial reaches only what it covers, and a
 aside.
 """
 
+import re
 from collections.abc import Sequence
 
 from medprefkit.check import ruling
@@ -14,6 +15,8 @@ from medprefkit.check.facts import Bearing, Facts, denies_all
 from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, ErrorType, Verdict
+
+_ONE_SIDE = re.compile(r"\b(?:left|right)\b", re.I)
 
 
 def judge_existence(claim: Claim, facts: Facts, answer: str) -> Verdict:
@@ -37,6 +40,12 @@ def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, .
         return supported(claim, absent[0].rule, absent[0].score, absent[0].claim.sentence.text)
     if not present:
         return _silent(claim, facts)
+    if (
+        claim.concept.endswith("abnormality")
+        and not values(claim, "laterality")
+        and _ONE_SIDE.search(claim.sentence.text)
+    ):
+        return unverifiable(claim, "place_not_stated", present[0].claim.sentence.text)
     if claim.certainty != "certain" and not denies_all(claim):
         return unverifiable(claim, "answer_uncertain", present[0].claim.sentence.text)
     best = max(present, key=_score)

@@ -27,13 +27,14 @@ def judge_normality(claim: Claim, facts: Facts) -> Verdict:
     if (normal and says_normal) or (excluded and not says_normal):
         evidence = (normal or excluded)[0].sentence.text
         return supported(claim, "normality_agrees", ruling.NORMALITY, evidence)
-    if claim.certainty != "certain":
+    if claim.certainty != "certain" and (says_normal or not normal):
         return unverifiable(claim, "answer_uncertain")
     if excluded:
         return _falsely_normal(claim, excluded, facts)
     if normal:
         wrong = Wrong("false_finding", claim.phrase, normal[0].span.text)
-        return contradicted(claim, "normality_denies", ruling.NORMALITY, normal[0].sentence.text, wrong)
+        score = ruling.NORMALITY if claim.certainty == "certain" else ruling.UNCERTAIN
+        return contradicted(claim, "normality_denies", score, normal[0].sentence.text, wrong)
     return unverifiable(claim, "reference_silent")
 
 

@@ -166,7 +166,7 @@ class _Judge:
         for claim, verdict in zip(self._claims, verdicts, strict=True):
             basis = ruled.get(claim.refers_to) if claim.refers_to is not None else None
             generic = claim.role == "definition" or _GENERIC.match(claim.phrase.text) is not None
-            generic = generic or _IN_GENERAL.match(claim.sentence.text) is not None
+            generic = generic or verdict.rule == "in_general"
             if basis is None or basis.error_type != "false_finding" or generic:
                 kept.append(verdict)
                 continue
@@ -192,6 +192,8 @@ def _not_judged(claim: Claim) -> str | None:
     """Return why a claim says nothing of this patient's image now, or None."""
     if claim.role == "definition":
         return "definition"
+    if claim.refers_to is not None and _IN_GENERAL.match(claim.sentence.text) is not None:
+        return "in_general"
     if claim.experiencer != "patient":
         return "other_experiencer"
     if claim.certainty == "hypothetical":

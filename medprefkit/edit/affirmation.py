@@ -53,6 +53,8 @@ _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re
 _NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy)(?=\s+\w)", re.I)
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
+_NOT_PLAIN = re.compile(r"\bxxxx\b|\blimits?\s+of\b", re.I)
+"""A subject whose words were taken out, and "at the upper limits of normal"."""
 _COMPARING = re.compile(
     r"\b(?:persistent|stable|unchanged|worsening|worsened|improved|improving|increasing|again)\s+", re.I
 )
@@ -110,6 +112,8 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     predicate = predicate_before(text, claim.sentence.start_char, start)
     if predicate is None:
         return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
+    if _NOT_PLAIN.search(sentence):
+        return Refusal(ids, f"{sentence.strip()!r} is not plainly said of one structure")
     if truth.lower() in _UNNAMED:
         return change(predicate.start, end, "abnormal", ids)
     words = _COMPARING.sub("", truth.strip().rstrip("."))
@@ -127,6 +131,8 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     if len(words.split()) > _MOST_WORDS or re.search(r"[.;:]|\b(?:is|are|was|were|which|that)\b", words):
         return Refusal(ids, f"the reference's words {words!r} do not fit after the subject")
     words = capitalised_like(words, "x") if words[:2].istitle() or words[0].isupper() else words
+    if (wide := re.match(r"\s+(?:bilaterally|in\s+both\s+lungs)\b", text[end:])) is not None:
+        end += wide.end()  # clear on both sides, which the finding need not be
     verb = _SHOW["plural" if predicate.plural else "singular"]
     return change(predicate.verb_start, end, f"{verb} {with_article(words)}", ids)
 

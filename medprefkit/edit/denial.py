@@ -41,13 +41,17 @@ _SIZED = re.compile(
     re.I,
 )
 _OTHER_PREDICATE = re.compile(
-    r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,2}\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
+    r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,4}?\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
 )
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
 _EITHER_OF = re.compile(r"\bor\b", re.I)
 """In "scarring or atelectasis" nobody affirmed both: one of them cannot be denied alone."""
+_INFERRING = re.compile(
+    r"\b(?:compatible|consistent|concerning|suggest\w*|indicat\w*|associated|due|related|secondary)\b", re.I
+)
+_ALTERNATIVES = re.compile(r"\b(?:differential|versus|vs)\b", re.I)
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
@@ -119,6 +123,8 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [Refusal(ids, f"{text[first.start : first.end]!r} speaks of something already named")]
     if _PROPERTY.match(first.claim.span.text) and _OWNS.search(text[floor : first.start]):
         return [Refusal(ids, f"{text[first.start : first.end]!r} is a property, not a finding")]
+    if _ALTERNATIVES.search(first.claim.sentence.text):
+        return [Refusal(ids, "it is one of several things that are considered")]
     cut = inference_before(text, floor, first.start)
     if cut is not None and not image_indicates(text, floor, first.start):
         return [_cut_inference(text, cut, group, listed, ids, ceiling)]
@@ -175,7 +181,7 @@ def join_predicates(text: str, changes: Sequence[Change]) -> list[Change]:
 
 def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Claim]) -> bool:
     between = text[last.end : phrase.start]
-    if _SEPARATOR.fullmatch(between) is None:
+    if _SEPARATOR.fullmatch(between) is None or _INFERRING.search(between):
         return False
     floor = last.claim.sentence.start_char
     if "," in between and is_shown(text, floor, last.start) and _FINITE.match(text, phrase.end):

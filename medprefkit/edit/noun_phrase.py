@@ -71,8 +71,8 @@ def noun_phrase(text: str, claim: Claim) -> NounPhrase:
         inner = start + found.end()
         of_noun = text[noun_start:inner]
     end = _rightmost(text, claim)
-    first = re.match(r"[\w'-]+", text[start:end])
-    word = first[0].lower() if first else ""
+    first = re.match(r"\s*(?P<word>[\w'-]+)", text[start:end])
+    word = first["word"].lower() if first else ""
     determiner = word if word in INDEFINITE | DEFINITE | COUNTING or word in {"one"} else ""
     return NounPhrase(claim, start, end, determiner, _denied(text, claim, of_noun, inner, end))
 

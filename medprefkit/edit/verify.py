@@ -25,6 +25,7 @@ _DEFECTS = (
     (re.compile(r"\b(\w+) \1\b", re.I), "a word is doubled"),
     (re.compile(r"\S {2,}\S"), "a space is doubled"),
     (re.compile(r"\s[,.;:!?](?=\s|$)"), "a space stands before a mark"),
+    (re.compile(r"[a-z][.!?][A-Za-z]{2}"), "two sentences run together"),
     (re.compile(r"[,;:][,.;:]|\.,|,\s*(?:and|or)?\s*[.;]"), "two marks meet"),
     (
         re.compile(r"\bno\s+(?:an?|no|not|some|any|several|multiple)\b|\bnot\s+(?:no|not)\b", re.I),
