@@ -41,9 +41,9 @@ _BEFORE: dict[Effect, str] = {
     "denied": """
         no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny,
         fails to show, fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out,
-        ruling out, excludes, never, rather than, instead of, not, unremarkable for, absent of, no evidence of,
+        ruling out, excludes, never, rather than, instead of, not, unremarkable for, absent of,
         doesn't, isn't, aren't, don't, wasn't, weren't, didn't, hasn't, haven't, can't, cannot, absent, none of,
-        no sign of, failed to show
+        failed to show
     """,
 }
 """Cues that reach to their right."""

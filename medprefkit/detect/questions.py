@@ -28,6 +28,7 @@ _INTERROGATIVE = bag("what which where how who when why whats")
 _YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
 
 _SLOTS: tuple[tuple[Slot, str], ...] = (
+    ("other", r"\b(?:function|effect|purpose|role)\b|\bused for\b|\bhow to\b|\b(?:treat|prevent)\b"),
     ("quantity", r"\bhow many\b|\bnumber of\b|\bhow much\b(?!.*\bdamage)"),
     (
         "measurement",

@@ -123,6 +123,15 @@ def test_a_short_list_fills_the_slot_with_each_member() -> None:
     assert len({c.list_id for c in filled}) == 1
 
 
+def test_a_short_list_of_findings_keeps_what_is_said_of_each() -> None:
+    filled = read("What is abnormal in this image?", "mild cardiomegaly with bilateral pleural effusions")
+    assert [(c.concept, c.role) for c in filled] == [
+        ("cardiomegaly", "slot_answer"),
+        ("pleural_effusion", "slot_answer"),
+    ]
+    assert [[a.value for a in c.attributes] for c in filled] == [["mild"], ["bilateral"]]
+
+
 def test_a_slot_that_nothing_fills_has_no_claim() -> None:
     claims = read("Where is the lesion?", "The lesion is easy to see.")
     assert all(c.role != "slot_answer" for c in claims)
