@@ -32,12 +32,11 @@ def read_short_answer(
         end -= 1
     kind = KIND_OF_SLOT[slot]
     listed = [m for m in mentions if m.kind == kind]
-    joined = all(set(words.lower[a.end : b.start]) <= {",", "and", "or", "&", "/", "with"} for a, b in pairwise(listed))
-    if kind == "finding" and len(listed) > 1 and joined:
-        places = {(m.start, m.end) for m in listed}
-        for draft in drafts:
-            if (draft.start, draft.end) in places:
-                draft.role = "slot_answer"
+    joined = all(set(words.lower[a.end : b.start]) <= {",", "and", "or", "&", "/"} for a, b in pairwise(listed))
+    findings = [d for d in drafts if d.kind == "finding"]
+    if kind == "finding" and len({d.list_id for d in findings} - {None}) == 1 < len(findings):
+        for draft in findings:
+            draft.role = "slot_answer"
         return list(drafts)
     if kind == "organ" and len(listed) > 1 and joined:
         return [_filled(words, (m.start, m.end), m.concept, kind, marks, m, list_id=0) for m in listed]
