@@ -137,6 +137,25 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     return change(predicate.verb_start, end, f"{verb} {with_article(words)}", ids)
 
 
+def join_shown(text: str, changes: Sequence[Change]) -> list[Change]:
+    """Make one edit of "normal" and the "without ..." after it: "is normal without X" -> "shows X".
+
+    Args:
+        text: The answer.
+        changes: In order of position.
+    """
+    joined: list[Change] = []
+    for made in changes:
+        last = joined[-1] if joined else None
+        shows = last is not None and re.match(r"shows?\s", last.replacement) is not None
+        if last is not None and shows and made.replacement.startswith("with ") and text[last.end : made.start] == " ":
+            ids = last.claim_ids + made.claim_ids
+            joined[-1] = change(last.start, made.end, last.replacement, ids)
+        else:
+            joined.append(made)
+    return joined
+
+
 def _affirm_all(
     text: str, group: Sequence[Claim], start: int, found: re.Match[str], ids: tuple[str, ...]
 ) -> Change | Refusal:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from medprefkit.records import ErrorType
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -14,6 +16,7 @@ class Change:
         claim_start: First wrong character; lies in the range.
         claim_end: One past the last.
         claim_ids: The claims that it puts right.
+        error_type: What was wrong here, where that is not the error of the whole claim.
     """
 
     start: int
@@ -22,6 +25,7 @@ class Change:
     claim_start: int
     claim_end: int
     claim_ids: tuple[str, ...]
+    error_type: ErrorType | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medprefkit.edit.affirmation import affirm_against_normal, affirm_group
+from medprefkit.edit.affirmation import affirm_against_normal, affirm_group, join_shown
 from medprefkit.edit.body import flip_body, flip_restated
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.decisions import linked_claims, to_edit
@@ -24,7 +24,7 @@ from medprefkit.edit.denial import Listed, deny_group, group_phrases, join_predi
 from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.noun_phrase import NounPhrase
-from medprefkit.edit.replacement import replace_list, replace_words
+from medprefkit.edit.replacement import replace_attributes, replace_list
 from medprefkit.edit.words import capitalised_like
 from medprefkit.errors import RecipeError
 from medprefkit.offsets import is_boundary, span_of
@@ -109,7 +109,7 @@ class MinimalEditor:
         for phrase_id, made in enumerate(changes, start=1):
             ruled = [verdicts[claim_id] for claim_id in made.claim_ids]
             severity: Severity = "significant" if any(v.severity == "significant" for v in ruled) else "insignificant"
-            error = _error_of(ruled)
+            error = made.error_type or _error_of(ruled)
             of_finding = any(kinds.get(claim_id) == "finding" for claim_id in made.claim_ids)
             edits.append(
                 Edit(
@@ -211,7 +211,8 @@ class _Plan:
             if claim.list_id is not None and claim.role == "slot_answer":
                 listed.setdefault((claim.list_id, self._verdict(claim).truth), []).append(claim)
             else:
-                self._made.add(replace_words(self._text, claim, self._verdict(claim)))
+                for made in replace_attributes(self._text, claim, self._verdict(claim)):
+                    self._made.add(made)
         for members in listed.values():
             self._made.add(replace_list(self._text, members, self._verdicts))
         return {c.claim_id for c in taken}
@@ -369,7 +370,7 @@ class _Plan:
     def _settle(self) -> None:
         """Keep what is disjoint, cuts no character, and whose whole decision can be carried out."""
         kept: list[Change] = []
-        for made in join_predicates(self._text, sorted(self._made.changes, key=_range)):
+        for made in join_shown(self._text, join_predicates(self._text, sorted(self._made.changes, key=_range))):
             if not (is_boundary(self._text, made.start) and is_boundary(self._text, made.end)):
                 self._made.refusals.append(Refusal(made.claim_ids, "it would cut a character in two"))
             elif kept and made.start < kept[-1].end:
@@ -396,7 +397,8 @@ def _says_there_is(claim: Claim) -> bool:
 
 
 def _is_removed(claim: Claim, verdict: Verdict) -> bool:
-    return _says_there_is(claim) and verdict.target == claim.phrase
+    called_abnormal = claim.kind == "normality" and claim.polarity == "denied"
+    return (called_abnormal or _says_there_is(claim)) and verdict.target == claim.phrase
 
 
 def _must_stay(claim: Claim, verdicts: dict[str, Verdict]) -> bool:

@@ -5,11 +5,13 @@ Only the wrong word is the claim's span; an article before it that no longer fit
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.words import article, is_plural
-from medprefkit.records import Claim, Verdict
+from medprefkit.offsets import span_of
+from medprefkit.records import AttributeKind, Claim, ErrorType, Verdict
 
 _ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
 _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
@@ -33,6 +35,16 @@ _BODY = re.compile(
     re.I,
 )
 _BODY_BEFORE = re.compile(rf"{_BODY.pattern}\s+$", re.I)
+_WORD = re.compile(r"[^\s,]+")
+_ERROR_OF: dict[AttributeKind, ErrorType] = {
+    "laterality": "wrong_laterality",
+    "location": "wrong_location",
+    "severity": "wrong_severity",
+    "quantity": "wrong_quantity",
+    "measurement": "wrong_measurement",
+    "descriptor": "wrong_descriptor",
+    "temporal": "wrong_temporal",
+}
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
@@ -75,6 +87,35 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if before["article"][0].isupper():
         fitting = fitting.capitalize()
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change | Refusal]:
+    """Put the verdict's truth where its target stands, one change a word where several attributes are wrong.
+
+    "large right" -> "small left" is a wrong severity and a wrong side. Arguments as `replace_words`.
+    """
+    target = verdict.target
+    pieces = _WORD.finditer(target.text) if target is not None else iter(())
+    words, truths = list(pieces), _WORD.findall(verdict.truth)
+    if target is None or len(words) < 2 or len(words) != len(truths):
+        return [replace_words(text, claim, verdict)]
+    changes: list[Change] = []
+    for word, truth in zip(words, truths, strict=True):
+        if word[0] == truth:
+            continue
+        at = target.start_char + word.start()
+        kind = next((a.kind for a in claim.attributes if a.span.start_char <= at < a.span.end_char), None)
+        error = _ERROR_OF.get(kind) if kind is not None else None
+        if error is None:
+            return [replace_words(text, claim, verdict)]
+        span = span_of(text, at, at + len(word[0]))
+        made = replace_words(
+            text, claim, verdict.model_copy(update={"target": span, "truth": truth, "error_type": error})
+        )
+        if isinstance(made, Refusal):
+            return [made]
+        changes.append(replace(made, error_type=error))
+    return list(changes)
 
 
 def replace_list(text: str, members: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> Change | Refusal:

@@ -4,7 +4,7 @@ from by_hand import Written
 from medprefkit.edit.minimal import MinimalEditor
 from medprefkit.errors import RecipeError
 from medprefkit.offsets import apply_edits
-from medprefkit.records import Dropped, Edit
+from medprefkit.records import AttributeKind, Dropped, Edit
 
 
 def edits_of(written: Written, **options: object) -> tuple[Edit, ...]:
@@ -183,6 +183,41 @@ def test_an_inference_leaves_with_what_it_infers() -> None:
     assert edit.grown
 
 
+def test_normal_without_the_finding_is_one_edit() -> None:
+    w = Written("The spine appears normal without any degenerative changes.")
+    w.wrong("false_negation", "mild degenerative changes", "normal", kind="normality")
+    w.wrong("false_negation", "", "degenerative changes", polarity="denied")
+    assert chosen(w) == "The spine shows mild degenerative changes."
+    assert len(edits_of(w)) == 1
+
+
+def test_two_predicates_that_become_normal_are_one_edit() -> None:
+    w = Written("The silhouette is markedly enlarged and abnormal.")
+    w.wrong("false_finding", "normal", "markedly enlarged", "enlarged")
+    w.wrong("false_finding", "normal", "abnormal", kind="normality", polarity="denied")
+    assert chosen(w) == "The silhouette is normal."
+
+
+def test_only_the_size_that_is_denied_is_denied() -> None:
+    w = Written("There is a large pleural effusion.")
+    w.wrong("false_finding", "no large", "a large pleural effusion", "pleural effusion")
+    assert chosen(w) == "There is no large pleural effusion."
+
+
+def test_alternatives_are_not_denied_one_by_one() -> None:
+    w = Written("There is scarring or atelectasis.")
+    w.silent("scarring", list_id=1)
+    w.wrong("false_finding", "no", "atelectasis", list_id=1)
+    assert refused(w).startswith("edit_refused")
+
+
+def test_what_an_answer_says_twice_falls_together() -> None:
+    w = Written("There is cardiomegaly. This cardiomegaly is old.")
+    w.wrong("false_finding", "no", "cardiomegaly")
+    w.wrong("false_finding", "no", "This cardiomegaly", "cardiomegaly")
+    assert refused(w).startswith("edit_refused")
+
+
 def test_what_rests_on_a_removed_finding_goes_too() -> None:
     w = Written("It shows a mass in the lung. This mass is causing compression. The heart is normal.")
     w.wrong("false_finding", "no", "a mass", "mass")
@@ -357,6 +392,26 @@ def test_a_word_is_replaced_and_fitted(
     w.wrong(error, truth, phrase, words, target=target)  # type: ignore[arg-type]  # the table's strings
     assert chosen(w) == expected
     assert edits_of(w)[0].claim_span.text.split(" (")[0] in target
+
+
+def test_several_wrong_attributes_are_edits_of_their_own() -> None:
+    w = Written("There is a large right-sided effusion.")
+    sides: tuple[tuple[AttributeKind, str, str], ...] = (
+        ("severity", "large", "large"),
+        ("laterality", "right", "right-sided"),
+    )
+    w.wrong(
+        "wrong_laterality",
+        "small left-sided",
+        "a large right-sided effusion",
+        "effusion",
+        target="large right-sided",
+        attributes=sides,
+    )
+    assert chosen(w) == "There is a small left-sided effusion."
+    one, two = edits_of(w)
+    assert (one.claim_span.text, one.error_type) == ("large", "wrong_severity")
+    assert (two.claim_span.text, two.replacement, two.error_type) == ("right", "left", "wrong_laterality")
 
 
 def test_a_change_of_number_is_refused() -> None:
