@@ -25,6 +25,9 @@ _AUXILIARIES = bag("""is are was were does do did can could has have had will wo
     wasn't weren't hasn't haven't didn't can't""")
 _WH = bag("what which where how who when why whats name describe identify")
 _INTERROGATIVE = bag("what which where how who when why whats")
+_ADVICE = bag("treat treated treatment prevent prevention recommend recommended management therapy next followup")
+    "treat treated treatment prevent prevention recommend recommended management therapy next further followup"
+)
 _YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
 
 _SLOTS: tuple[tuple[Slot, str], ...] = (
@@ -65,7 +68,7 @@ _SLOTS: tuple[tuple[Slot, str], ...] = (
     ),
     (
         "location",
-        r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:lobes?|part|parts|region|area|"
+        r"^\W*where\b|\bwhere (?:is|are|does|do)\b|\b(?:which|what) (?:\w+ )?(?:lobes?|part|parts|region|area|"
         r"areas|quadrants?|portion|place|location|zone|segment|hemisphere|level)\b|\blocat(?:ed|"
         r"ion)\b|\bin what (?!position|plane)\b|\bposition of\b",
     ),
@@ -105,6 +108,11 @@ class Question:
     negative: bool
     words: frozenset[str]
     concepts: frozenset[str] = frozenset()
+
+    @property
+    def asks_advice(self) -> bool:
+        """Whether it asks what to do, so that advice is an answer and not an addition."""
+        return not _ADVICE.isdisjoint(self.words)
 
     @property
     def choice(self) -> bool:

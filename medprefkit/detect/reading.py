@@ -42,6 +42,8 @@ def read_passage(
     question = parse_question(asked_words)
     skip = answer_word(words, question)
     drafts = read_statements(words, mentions, matches, skip=skip)
+    if question.asks_advice:
+        drafts = [d for d in drafts if d.kind != "recommendation"]
     chest = any(sign in f"{prompt} {words.text}".lower() for sign in _CHEST_IMAGE)
     if chest:
         _assume_lung(drafts)

@@ -135,3 +135,9 @@ def test_a_short_list_of_findings_keeps_what_is_said_of_each() -> None:
 def test_a_slot_that_nothing_fills_has_no_claim() -> None:
     claims = read("Where is the lesion?", "The lesion is easy to see.")
     assert all(c.role != "slot_answer" for c in claims)
+
+
+def test_advice_that_was_asked_for_is_no_aside() -> None:
+    text = "Further imaging is recommended."
+    assert [c.kind for c in read("What is in the image?", text)] == ["recommendation"]
+    assert read("How to treat the disease in this image?", text) == ()
