@@ -26,8 +26,6 @@ _AUXILIARIES = bag("""is are was were does do did can could has have had will wo
 _WH = bag("what which where how who when why whats name describe identify")
 _INTERROGATIVE = bag("what which where how who when why whats")
 _ADVICE = bag("treat treated treatment prevent prevention recommend recommended management therapy next followup")
-    "treat treated treatment prevent prevention recommend recommended management therapy next further followup"
-)
 _YES_NO = frozenset({"yes", "no", "yeah", "yep", "nope"})
 
 _SLOTS: tuple[tuple[Slot, str], ...] = (
