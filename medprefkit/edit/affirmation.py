@@ -50,7 +50,10 @@ _NORMAL_PREDICATE = re.compile(
 )
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
 """After these a word that says what something is needs no article."""
-_NORMAL_ATTRIBUTE = re.compile(r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy)(?=\s+\w)", re.I)
+_NORMAL_ATTRIBUTE = re.compile(
+    r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy|clear|unremarkable)(?=\s+(?!in\b|for\b|without\b|with\b|and\b)\w)",
+    re.I,
+)
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
 _NOT_PLAIN = re.compile(r"\bxxxx\b|\blimits?\s+of\b", re.I)

@@ -331,6 +331,9 @@ def test_one_of_a_denied_list() -> None:
             "The lungs show a right upper lobe opacity.",
         ),
         ("The X-ray is normal.", "normal", "", "The X-ray is abnormal."),
+        ("The heart is normal in size.", "normal in size", "mildly enlarged", "The heart is mildly enlarged."),
+        ("It shows clear lungs.", "clear lungs", "right opacity", "It shows abnormal lungs."),
+        ("This is a normal X-ray.", "a normal X-ray", "", "This is an abnormal X-ray."),
     ],
 )  # fmt: skip
 def test_a_structure_called_normal_gets_the_references_words(text: str, phrase: str, truth: str, expected: str) -> None:
