@@ -44,7 +44,7 @@ def load_processor(model: str) -> Any:
     Raises:
         TrainError: If there is none, or it needs a package that is not installed.
     """
-    if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+    if model.startswith((".", "/")) and not Path(model).is_dir():
         raise TrainError(f"there is no model folder {model}")
     try:
         with quiet():

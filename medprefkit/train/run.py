@@ -107,7 +107,10 @@ def train(
     if "train" not in splits:
         raise TrainError(f"{dataset_dir} has no split 'train', only {', '.join(sorted(splits))}")
     out_dir.mkdir(parents=True, exist_ok=True)
-    model_path = str(_tiny(out_dir, splits["train"], seed)) if model == TINY else model
+    if model == TINY:
+        model_path = str(_tiny(out_dir, splits["train"], seed))
+    else:
+        model_path = str(Path(model).expanduser()) if model.startswith("~") else model
     processor = load_processor(model_path)
     collator = PreferenceCollator(processor, needs_spans=settings.needs_spans, corrupted=settings.grounding_weight > 0)
     rows = {
@@ -234,7 +237,7 @@ def _settle(out_dir: Path, told: dict[str, Any], *, resume: bool) -> None:
         TrainError: If the folder holds another run; names the first setting that differs.
     """
     path = out_dir / SETTINGS
-    if not path.exists():
+    if _last_checkpoint(out_dir) is None and not (out_dir / METRICS).exists():  # nothing that could be lost or mixed
         write_json(path, told)
         return
     if not resume:

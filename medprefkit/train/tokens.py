@@ -4,6 +4,7 @@ The dataset holds character spans, never token spans, so that any tokenizer can 
 proven to hold the words they stand for. Knows rows and tokenizers, neither images nor tensors.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -107,7 +108,9 @@ class RowEncoder:
 
         Raises:
             RowRefusedError: If nothing of it could be learned, or what would be learned is not what its spans say.
+            TrainError: If a weight is negative or no number.
         """
+        _refuse_weights(row)
         if row["weight"] == 0:
             raise RowRefusedError("weight_zero", "its weight is 0")
         self._refuse_control_tokens(row)
@@ -200,6 +203,13 @@ def _find_answer(answer: str, response: str) -> int:
     if response.lstrip().startswith(words) or response.count(words) == 1:
         return response.index(words) - leading
     raise RowRefusedError("answer_rewritten", f"the chat template does not keep {answer[:40]!r} as it is")
+
+
+def _refuse_weights(row: Row) -> None:
+    spans = [span for side in SIDES for span in row[f"{side}_spans"] or []]
+    for weight in (row["weight"], *(span["weight"] for span in spans)):
+        if not (math.isfinite(weight) and weight >= 0):
+            raise TrainError(f"row {row['id']!r}: a weight is {weight}; it must be finite and at least 0")
 
 
 def _spans_of(row: Row) -> list[int]:

@@ -77,7 +77,8 @@ class PreferenceTrainer(Trainer):
         self._adapted = model
         self.chosen_drop_nats = chosen_drop_nats
         self.warnings: list[str] = []
-        self._warned: set[str] = set()
+        self._has_fallen = False
+        self._n_seen = 0
         self._scorer = ResponseScorer(model)
         # Checkpointed layers keep no cache to share.
         collator.share_prompts = self._scorer.can_share_prompts and not args.activation_checkpointing
@@ -119,21 +120,31 @@ class PreferenceTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the quantities since the last line; warn of a chosen answer that falls.
 
+        How long it took is not logged: the same run leaves the same lines.
+
         Raises:
             TrainError: If the loss is no longer a number.
         """
+        if "train_runtime" in logs:
+            return
         if "loss" in logs:
             logs = {**logs, **self._sums.drain(self._reduce)}
             if not math.isfinite(logs["loss"]):
                 raise TrainError(f"the loss is {logs['loss']} at step {self.state.global_step}; lower learning_rate")
-            gained = logs.get("logps/chosen_vs_ref", 0.0)
-            if gained < -self.chosen_drop_nats:
-                self._warn(
-                    f"the chosen answers are {-gained:.1f} nats less likely than at the start "
-                    f"(step {self.state.global_step}); raise alpha_forward, or set anchor_weight",
-                    kind="chosen",
-                )
         super().log(logs, start_time)
+        self._warn_of_a_fall()
+
+    def _warn_of_a_fall(self) -> None:
+        """Look at the lines not yet looked at; after a resume these are also the lines from before."""
+        for line in self.state.log_history[self._n_seen :]:
+            gained = line.get("logps/chosen_vs_ref", 0.0)
+            if gained < -self.chosen_drop_nats and not self._has_fallen:
+                self._has_fallen = True
+                self._warn(
+                    f"the chosen answers are {-gained:.1f} nats less likely than at the start (step {line['step']}); "
+                    "raise alpha_forward, or set anchor_weight"
+                )
+        self._n_seen = len(self.state.log_history)
 
     def _score(self, model: nn.Module, batch: Mapping[str, Any]) -> tuple[PreferenceLoss, Tensor]:
         adapter = self.accelerator.unwrap_model(model)
@@ -145,11 +156,9 @@ class PreferenceTrainer(Trainer):
         reduced: Tensor = self.accelerator.reduce(sums, "sum")
         return reduced
 
-    def _warn(self, message: str, *, kind: str = "anchor") -> None:
-        if kind not in self._warned:
-            self._warned.add(kind)
-            self.warnings.append(message)
-            logger.warning(message)
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        logger.warning(message)
 
 
 def split_answers(

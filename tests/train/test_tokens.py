@@ -144,6 +144,15 @@ def test_a_row_that_teaches_nothing_is_refused_by_reason(
     assert refused.value.reason == reason
 
 
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_weight_that_is_no_weight_is_an_error(processor: Any, make_pair: MakePair, weight: float) -> None:
+    bad_span = make_pair()
+    bad_span["chosen_spans"][0]["weight"] = weight
+    for row in (make_pair(weight=weight), bad_span):
+        with pytest.raises(TrainError, match=r"row 'row0': a weight is .*; it must be finite and at least 0"):
+            RowEncoder(processor).encode(row, needs_spans=True)
+
+
 def test_an_edit_without_a_token_on_either_side_is_refused(
     processor: Any, make_pair: MakePair, make_span: MakePair
 ) -> None:

@@ -230,7 +230,6 @@ def test_a_run_keeps_the_terminal_clean(
 def test_the_same_arguments_give_the_same_adapter_and_a_killed_run_resumes_to_it(
     result: TrainResult, pairs: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = (result.adapter_dir / "adapter_model.safetensors").read_bytes()
     resumed = tmp_path / "resumed"
     log = PreferenceTrainer.log
 
@@ -249,10 +248,9 @@ def test_the_same_arguments_give_the_same_adapter_and_a_killed_run_resumes_to_it
     with pytest.raises(TrainError, match="already holds a run; resume it, or choose another folder"):
         train(pairs, resumed, model=str(tiny_model), **QUICK)
     again = train(pairs, resumed, model=str(tiny_model), save_steps=1, resume=True, **QUICK)
-    assert (resumed / "adapter_model.safetensors").read_bytes() == weights
-    assert [line for line in _log(resumed) if "loss" in line] == [
-        line for line in _log(result.adapter_dir) if "loss" in line
-    ]
+    names = sorted(path.name for path in result.adapter_dir.iterdir())
+    assert names == sorted(path.name for path in resumed.iterdir())
+    assert all((resumed / name).read_bytes() == (result.adapter_dir / name).read_bytes() for name in names)
     assert train(pairs, resumed, model=str(tiny_model), resume=True, **QUICK) == again  # done: nothing runs
 
 
