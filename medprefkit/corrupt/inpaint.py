@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, grow, margin_for
+from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, floats, grow, margin_for
 from medprefkit.corrupt.surface import (
     grain_like,
     grain_sample,
@@ -126,13 +127,23 @@ def _surface(patch: Floats, hole: Mask, known: Mask, method: int, radius_px: int
     smooth = low_pass(patch, known, 1.5)  # one pixel's noise must not become a streak
     small, small_known = (smooth, known) if scale == 1 else shrunk(smooth, known, size)
     levels = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
-    unknown = (~small_known).astype(np.uint8)
-    painted = cv2.inpaint(levels, unknown, radius_px, method).reshape(levels.shape).astype(np.float32)
+    painted = _opencv(levels, ~small_known, radius_px, method)
     soft = cv2.GaussianBlur(painted, (0, 0), 3.0).reshape(levels.shape)
     inner = np.clip(depth_of(~small_known) / 6, 0, 1)[..., None]
     surface = resized((1 - inner) * painted + inner * soft, (width, height), cv2.INTER_LINEAR)
     # what is wrong at the rim is spread smoothly over the hole, so that no edge shows
     return surface + membrane(np.where(known[..., None], smooth - surface, 0).astype(np.float32), known)
+
+
+def _opencv(levels: NDArray[np.uint8], unknown: Mask, radius_px: int, method: int) -> Floats:
+    """Inpaint with a border around: in a picture one pixel high or wide OpenCV reads memory that it never wrote."""
+    height, width = unknown.shape
+    border = 2
+    around = (border, border, border, border, cv2.BORDER_REPLICATE)
+    framed = cv2.copyMakeBorder(levels, *around)
+    framed_unknown = cv2.copyMakeBorder(unknown.astype(np.uint8), *around)
+    painted = cv2.inpaint(framed, framed_unknown, radius_px, method)[border:, border:][:height, :width]
+    return floats(painted.reshape(levels.shape))
 
 
 def _grain(patch: Floats, hole: Mask, usable: Mask, filled: Floats, rng: np.random.Generator) -> Floats:
