@@ -281,7 +281,7 @@ def reports(draw: st.DrawFn) -> str:
 
 
 @given(reports(), reports())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_verdicts_are_in_order_quote_the_reference_and_point_into_the_answer(answer: str, reference: str) -> None:
     case = read(answer, reference)
     (verdicts,) = ReferenceChecker()([case])
@@ -295,7 +295,7 @@ def test_verdicts_are_in_order_quote_the_reference_and_point_into_the_answer(ans
 
 
 @given(reports())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_text_does_not_contradict_itself_by_comparison(text: str) -> None:
     """A reference that is of one mind supports its own words; one that is not decides nothing."""
     (verdicts,) = ReferenceChecker()([read(text, text)])

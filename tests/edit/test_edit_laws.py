@@ -79,7 +79,7 @@ def outside(text: str, edits: tuple[Edit, ...]) -> list[str]:
 
 
 @given(texts(), texts())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=45, deadline=None)
 def test_edits_are_disjoint_numbered_invertible_and_touch_what_is_wrong(answer: str, reference: str) -> None:
     case = checked(answer, reference)
     _, _, editor, plain = parts()
@@ -113,7 +113,7 @@ def test_edits_are_disjoint_numbered_invertible_and_touch_what_is_wrong(answer: 
 
 
 @given(texts(), texts())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_verification_keeps_is_no_longer_wrong(answer: str, reference: str) -> None:
     case = checked(answer, reference)
     detector, _, editor, _ = parts()
