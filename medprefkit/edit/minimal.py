@@ -26,8 +26,8 @@ _AFFIRMS_A_FINDING = frozenset(
 class MinimalEditor:
     """Edits what verdicts contradict, as little as grammar allows.
 
-    An edit is `lesion_linked` when the example has a lesion mask and the edited text says of a finding that it is there,
-    or how it looks or where: then the lesion is the evidence. A finding that is denied has no evidence to remove.
+    An edit is `lesion_linked` when the example has a lesion mask and the edited text says of a finding that it is there
+    or how or where it is: then the lesion is the evidence. A finding that is denied has no evidence to remove.
 
     Args:
         max_edited_share: Refuse an answer that would lose a larger share of its tokens. Errors are dense in real
