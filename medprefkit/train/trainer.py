@@ -75,6 +75,7 @@ class PreferenceTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.settings = settings
         self._adapted = model
+        self._collator = collator
         self.chosen_drop_nats = chosen_drop_nats
         self.warnings: list[str] = []
         self._has_fallen = False
@@ -104,14 +105,19 @@ class PreferenceTrainer(Trainer):
         ignore_keys: list[str] | None = None,  # noqa: ARG002 (transformers passes it)
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """Return every logged quantity over a dataset, each name with the prefix; changes nothing."""
+        """Return every logged quantity over a dataset, each name with the prefix; changes nothing.
+
+        The corrupted images are looked at even where the objective does not: grounding is compared across objectives.
+        """
         sums = MetricSums()
-        was_training = self._adapted.training
+        was_training, in_training = self._adapted.training, self._collator.corrupted
         self._adapted.eval()
+        self._collator.corrupted = True
         with torch.no_grad(), self.compute_loss_context_manager():
             for batch in self.get_eval_dataloader(eval_dataset):
                 sums.add(self._score(self._adapted, self._prepare_inputs(batch))[1])
         self._adapted.train(was_training)
+        self._collator.corrupted = in_training
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in sums.drain(self._reduce).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -297,6 +297,8 @@ def test_it_warns_once_of_nothing_that_holds_and_of_chosen_answers_that_fall(
     options = {**QUICK, "max_steps": 4, "chosen_drop_nats": -100.0}  # below any gain: every step is a fall
     result = train(pairs, tmp_path / "adapter", model=str(tiny_model), preset="dpo", **options)
     assert len(result.warnings) == 2
+    assert "ground/margin" not in _log(tmp_path / "adapter")[0]  # dpo does not ground in training
+    assert result.metrics["eval_share/grounded"] == 0.5  # and is measured as what does
     assert result.warnings[0].startswith("no KL and no anchor")
     assert "nats less likely than at the start (step 1)" in result.warnings[1]
 
