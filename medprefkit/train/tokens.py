@@ -95,7 +95,10 @@ class RowEncoder:
         ids = self.tokenizer("")["input_ids"]
         adds_bos = bool(ids) and ids[0] == self.tokenizer.bos_token_id
         self._bos: str = self.tokenizer.bos_token if adds_bos else ""
-        self._control_tokens: list[str] = sorted(self.tokenizer.all_special_tokens)
+        special = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        placeholder = getattr(processor, "image_token", None)
+        known = {*self.tokenizer.all_special_tokens, *special, *([placeholder] if placeholder else [])}
+        self._control_tokens = sorted(token for token in known if len(token) > 2)  # some pad with "!"
 
     def encode(self, row: Row, *, needs_spans: bool) -> RowEncoding:
         """Tokenize one row and give every token of an edit its phrase.

@@ -6,6 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.decoders import Metaspace as MetaspaceDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import AutoProcessor, PreTrainedTokenizerFast
 
 from medprefkit.errors import TrainError
 from medprefkit.train.tokens import RowEncoder, RowRefusedError
@@ -97,8 +104,6 @@ def test_decoded_tokens_of_a_phrase_hold_its_words(
 def test_a_template_that_trims_the_answer_moves_its_spans(
     tiny_model: Any, make_pair: MakePair, make_span: MakePair
 ) -> None:
-    from transformers import AutoProcessor
-
     processor = AutoProcessor.from_pretrained(tiny_model)
     processor.chat_template = processor.chat_template.replace("{{ part['text'] }}", "{{ part['text'] | trim }}")
     chosen, rejected = "  Fluid on the left.", "  Fluid on the right."
@@ -116,13 +121,45 @@ def test_a_template_that_trims_the_answer_moves_its_spans(
 
 
 def test_a_template_whose_generation_prompt_differs_from_a_given_answer(tiny_model: Any, make_pair: MakePair) -> None:
-    from transformers import AutoProcessor
-
     processor = AutoProcessor.from_pretrained(tiny_model)
     processor.chat_template = processor.chat_template.replace("{{ '<|assistant|>' }}", "{{ '<|assistant|>[think]' }}")
     encoding = RowEncoder(processor).encode(make_pair(), needs_spans=True)
     assert encoding.prompt_text.endswith("<|assistant|>")
     assert words_of(processor, encoding.chosen, 1) == " left"
+
+
+def test_a_word_piece_tokenizer_that_marks_blanks_and_a_prompt_that_ends_in_the_middle_of_a_line(
+    tiny_model: Any, make_pair: MakePair
+) -> None:
+    """LLaVA 1.5's way: no special token between prompt and answer, blanks in the words, an added start token."""
+    bpe = Tokenizer(BPE(unk_token="<unk>"))
+    bpe.pre_tokenizer = Metaspace(prepend_scheme="first")
+    bpe.decoder = MetaspaceDecoder(prepend_scheme="first")
+    words = [
+        *(message["content"] for name in ("chosen", "rejected") for message in make_pair()[name]),
+        "USER: ASSISTANT:",
+    ]
+    bpe.train_from_iterator(
+        words * 3,
+        BpeTrainer(special_tokens=["<unk>", "<s>", "</s>", "<image>"], vocab_size=400, show_progress=False),
+    )
+    bpe.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    processor = AutoProcessor.from_pretrained(tiny_model)
+    processor.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<unk>"
+    )
+    processor.chat_template = (
+        "{% for m in messages %}{{ m['role'] | upper | replace('USER', 'USER: <image>') }}"
+        "{% if m['role'] == 'assistant' %}:{% endif %} {{ m['content'][-1]['text'] }} {% endfor %}"
+        "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    )
+    encoding = RowEncoder(processor).encode(make_pair(), needs_spans=True)
+    assert encoding.prompt_text == "<s>USER: <image> Describe the image. ASSISTANT:"
+    assert words_of(processor, encoding.chosen, 1).strip() == "left"
+    assert words_of(processor, encoding.rejected, 2).strip() == "a large"
+    # tokenized with the prompt: the first word carries its blank once
+    first = processor.tokenizer.convert_ids_to_tokens(encoding.chosen.input_ids)[0]
+    assert first.startswith("▁T")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +220,6 @@ def test_a_span_outside_its_answer_is_refused(processor: Any, make_pair: MakePai
 
 
 def test_a_processor_without_a_chat_template_is_refused(tiny_model: Any) -> None:
-    from transformers import AutoProcessor
-
     processor = AutoProcessor.from_pretrained(tiny_model)
     processor.chat_template = None
     with pytest.raises(TrainError, match="LlavaProcessor has no chat template"):
