@@ -42,6 +42,7 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
             recipe_hash=recipe_hash(recipe),
             package_version=__version__,
             max_edited_share=recipe.build.max_edited_share,
+            grow_empty_spans=recipe.build.grow_empty_spans,
         )
         for case in cases()
     )

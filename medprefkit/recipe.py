@@ -170,6 +170,7 @@ class BuildSpec(_Spec):
 
     eval_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     max_edited_share: Annotated[float, Field(gt=0, le=1)] = 0.7
+    grow_empty_spans: bool = True
 
 
 class PublishSpec(_Spec):

@@ -46,7 +46,6 @@ Stage = Literal["sources", "generate", "detect", "check", "edit", "corrupt", "bu
 Outcome = Literal[
     "no_error_found",
     "nothing_checkable",
-    "reference_contradictory",
     "edit_refused",
     "edit_not_verified",
     "edit_incomplete",
@@ -76,7 +75,6 @@ Fault = Literal[
     "mask_too_large",
     "no_healthy_tissue",
     "corruption_invisible",
-    "generation_failed",
 ]
 
 DropReason = Outcome | Fault

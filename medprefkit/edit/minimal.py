@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from medprefkit.edit.change import Change
 from medprefkit.edit.decisions import to_edit
-from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.plan import Plan
 from medprefkit.errors import RecipeError
@@ -34,7 +33,6 @@ class MinimalEditor:
             answers (half of a report's characters may be wrong), but a denied phrase keeps its noun: a share above the
             default leaves little more than a preamble, and the pair no longer contrasts phrases. Answers of a few
             words are exempt.
-        grow_empty_spans: Let a deletion take in the nearest surviving word, so that both sides have tokens.
         significant_weight: Weight of an edit that would change what a clinician does.
         insignificant_weight: Weight of any other edit.
 
@@ -46,7 +44,6 @@ class MinimalEditor:
         self,
         *,
         max_edited_share: float = 0.85,
-        grow_empty_spans: bool = True,
         significant_weight: float = 1.0,
         insignificant_weight: float = 0.5,
     ) -> None:
@@ -55,7 +52,6 @@ class MinimalEditor:
         if significant_weight < 0.0 or insignificant_weight < 0.0:
             raise RecipeError(f"weights must not be negative, got {significant_weight} and {insignificant_weight}")
         self._max_edited_share = max_edited_share
-        self._grow_empty_spans = grow_empty_spans
         self._weights: dict[Severity, float] = {
             "significant": significant_weight,
             "insignificant": insignificant_weight,
@@ -106,7 +102,7 @@ class MinimalEditor:
                     lesion_linked=bool(case.example.lesion_masks) and of_finding and error in _AFFIRMS_A_FINDING,
                 )
             )
-        return grow_empty(text, edits) if self._grow_empty_spans else tuple(edits)
+        return tuple(edits)
 
 
 def _error_of(verdicts: Sequence[Verdict]) -> ErrorType:

@@ -176,7 +176,7 @@ def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
         if claim.claim_id in targets or claim.role == "definition":
             continue
         touching = reading.touched(claim.span)
-        if touching is not None and (_leaves(touching, claim) or claim.span.text not in touching.replacement):
+        if touching is not None and claim.span.text not in touching.replacement:
             if not _may_leave(touching, claim):
                 found.append(
                     RefusedEdit(touching.phrase_id, f"{claim.span.text!r} would go and nothing contradicts it")
@@ -188,13 +188,9 @@ def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
     return found
 
 
-def _leaves(edit: Edit, claim: Claim) -> bool:
-    return not edit.replacement or (edit.grown and claim.span.text not in edit.replacement)
-
-
 def _may_leave(edit: Edit, claim: Claim) -> bool:
     """Tell whether a claim may go with a deletion: it rested on what was removed, and denies nothing."""
-    return _leaves(edit, claim) and claim.polarity == "affirmed" and claim.kind != "normality"
+    return not edit.replacement and claim.polarity == "affirmed" and claim.kind != "normality"
 
 
 def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:

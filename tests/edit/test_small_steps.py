@@ -1,9 +1,8 @@
 import pytest
 
-from medprefkit.edit.grow import grow_empty
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.words import article, capitalised_like, is_plural, takes_article, with_article
-from medprefkit.offsets import apply_edits, span_of
+from medprefkit.offsets import span_of
 from medprefkit.records import Edit
 
 
@@ -66,40 +65,6 @@ def test_capitals_follow_the_place() -> None:
     assert capitalised_like("No mass", "a") == "no mass"
     assert capitalised_like("MRI", "a") == "MRI"
     assert capitalised_like("", "A") == ""
-
-
-def test_a_deletion_takes_in_the_word_before_it() -> None:
-    text = "It is clear. This mass is large."
-    (grown,) = grow_empty(text, [edit(text, 12, 32)])
-    assert (grown.span.text, grown.replacement, grown.grown) == ("clear. This mass is large.", "clear.", True)
-    assert grown.claim_span.text == " This mass is large."
-    assert apply_edits(text, [grown]).text == "It is clear."
-
-
-def test_a_deletion_at_the_start_takes_in_the_word_after_it() -> None:
-    text = "Of note. It is clear."
-    (grown,) = grow_empty(text, [edit(text, 0, 9)])
-    assert (grown.span.text, grown.replacement) == ("Of note. It", "It")
-
-
-def test_an_insertion_grows_both_sides() -> None:
-    text = "It is clear."
-    (grown,) = grow_empty(text, [edit(text, 12, 12, " No mass.")])
-    assert (grown.span.text, grown.replacement) == ("clear.", "clear. No mass.")
-
-
-def test_a_deletion_between_edits_keeps_out_of_them() -> None:
-    text = "a mass, likely cancer."
-    first, second = edit(text, 0, 6, "no mass"), edit(text, 6, 21)
-    grown = grow_empty(text, [first, second])
-    assert grown[0] == first
-    assert (grown[1].span.text, grown[1].replacement) == (", likely cancer.", ".")
-    assert apply_edits(text, grown).text == "no mass."
-
-
-def test_a_deletion_without_neighbours_stays_empty() -> None:
-    (same,) = grow_empty("Yes", [edit("Yes", 0, 3)])
-    assert not same.grown
 
 
 def test_the_share_counts_tokens_that_do_not_survive() -> None:
