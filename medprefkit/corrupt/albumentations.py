@@ -35,10 +35,10 @@ TransformName = Literal[
 _SETTINGS: dict[TransformName, dict[str, object]] = {
     "CLAHE": {"clip_limit": (4.0, 8.0)},
     "CoarseDropout": {"num_holes_range": (8, 16), "hole_height_range": (0.1, 0.3), "hole_width_range": (0.1, 0.3)},
-    "Defocus": {"radius": (7, 12)},
+    "Defocus": {"radius": (15, 20)},
     "Downscale": {"scale_range": (0.05, 0.15)},
-    "GaussNoise": {"std_range": (0.2, 0.4)},
-    "GaussianBlur": {"sigma_limit": (6.0, 12.0)},
+    "GaussNoise": {"std_range": (0.4, 0.6)},
+    "GaussianBlur": {"sigma_limit": (15.0, 30.0)},
     "GlassBlur": {"sigma": 1.0, "max_delta": 8, "iterations": 2},
     "ImageCompression": {"quality_range": (1, 5)},
     "MedianBlur": {"blur_limit": (15, 31)},
@@ -50,13 +50,16 @@ _SETTINGS: dict[TransformName, dict[str, object]] = {
 }
 
 
-_SURROUND_PX = 16  # tissue around the region that a transform sees, so that a blur mixes it in
+_SURROUND_PX = 48  # tissue around the region that a transform sees, so that a blur mixes it in
 _SMALLEST_PX = 32  # side below which some transforms fail; a smaller part is padded for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Albumentations:
     """Apply one strong pixel-level transform of albumentations 2.0 to the lesion.
+
+    None of them removes a lesion as inpainting does: one much wider than the transform's reach stays as a blob. Meant
+    for damage of another kind than inpainting leaves, not as the only corruption of a dataset.
 
     Attributes:
         transform: Its name; a closed list, since a recipe must not name code.

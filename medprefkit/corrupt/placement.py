@@ -16,14 +16,13 @@ from medprefkit.protocols import Image, Mask
 _CELLS = 256
 _N_PLACES = 8
 _CONTENT = 0.5  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
+_PLAINER = 0.3  # weight of a lack of contrast beside that of an excess
 _ALIKE = 1.0  # misfit a plane up to which tissue counts as that of the same organ
-_NEARNESS = (
-    2.0  # misfit that a place at the other end of the image is worth: the near one is more likely the same organ
-)
+_NEARNESS = 4.0  # misfit that a place a whole diagonal away is worth: the near one is more likely the same organ
 _OTHER_SIDE_DONOR = 0.5  # what the misfit of a contralateral place weighs: a donor must fit all the same
 _OTHER_SIDE_CONTROL = 0.1
 _SYMMETRY_CELLS = 48
-_SYMMETRIC = 0.6  # correlation of an image with its mirror image above which it shows paired anatomy
+_SYMMETRIC = 0.6  # correlation of tissue with its mirror image above which an image shows paired anatomy
 _MIRROR_SLACK_SHARE = 0.06  # of the image's size: how far from the exact mirror position still counts as contralateral
 
 
@@ -63,7 +62,7 @@ def scene_of(image: Image, healthy: Mask) -> Scene:
     cell = max(1, -(-max(healthy.shape) // _CELLS))
     planes = _planes(image, cell)
     free = ~_any(~healthy, cell, beyond=True)
-    return Scene(cell, planes, free, -healthy.shape[1] % cell, _mirror_shift(planes[0]))
+    return Scene(cell, planes, free, -healthy.shape[1] % cell, _mirror_shift(planes[0], free))
 
 
 def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> list[Place]:
@@ -174,7 +173,10 @@ def _rim_cost(grey: Floats, target: Floats, rim: Mask, box: Box) -> Floats:
 
 
 def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box) -> Floats:
-    """How far the content is from the rim: in mean (in the rim's spreads), in log spread and in log fine contrast."""
+    """How far the content is from the rim: in mean (in the rim's spreads), in log spread and in log fine contrast.
+
+    Plainer tissue than the rim's is less foreign than busier tissue: a lesion often lies beside bone or an edge.
+    """
     around = rim if rim.any() else np.ones_like(rim)
     level = float(np.median(target[around]))
     spread = 1.48 * float(np.median(np.abs(target[around] - level))) + 4.0  # robust: the rim may touch another finding
@@ -185,7 +187,8 @@ def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box)
     mean = _correlate(there, weight) / n
     deviation = np.sqrt(np.maximum(_correlate(there**2, weight) / n - mean**2, 0)) + 4.0
     detail = np.sqrt(np.maximum(_correlate(_edges(grey) ** 2, weight) / n, 0)) + 1.0
-    return floats(np.abs(mean) / spread + np.abs(np.log(deviation / spread)) + np.abs(np.log(detail / fine)))
+    busier = np.log(deviation / spread), np.log(detail / fine)
+    return floats(np.abs(mean) / spread + sum(np.maximum(excess, -_PLAINER * excess) for excess in busier))
 
 
 def _way(cost: Floats, box: Box, scene: Scene, *, mirrored: bool) -> Floats:
@@ -202,23 +205,36 @@ def _edges(grey: Floats) -> Floats:
     return floats(grey - cv2.blur(grey, (3, 3)))
 
 
-def _mirror_shift(grey: Floats) -> int | None:
-    """Find the shift that lays the mirror image on the image, within a fifth of the width."""
-    if min(grey.shape) < 16:
+def _mirror_shift(grey: Floats, healthy: Mask) -> int | None:
+    """Find the shift that lays the mirror image on the image, from healthy tissue alone: a head's outline looks alike.
+
+    Returns:
+        Cells; None where no shift within a fifth of the width makes the two alike.
+    """
+    n = _SYMMETRY_CELLS
+    if min(grey.shape) < n // 2:
         return None
-    small = cv2.resize(grey, (_SYMMETRY_CELLS, _SYMMETRY_CELLS), interpolation=cv2.INTER_AREA)
-    mirror, columns = small[:, ::-1], _SYMMETRY_CELLS
-    best, best_shift = _SYMMETRIC, None
-    for shift in range(-columns // 5, columns // 5 + 1):
-        fixed = small[:, max(0, shift) : columns + min(0, shift)].ravel()
-        other = mirror[:, max(0, -shift) : columns - max(0, shift)].ravel()
-        if fixed.std() < 1e-3 or other.std() < 1e-3:
-            continue
-        likeness = float(np.corrcoef(fixed, other)[0, 1])
-        if likeness > best:
-            best, best_shift = likeness, shift
-    # image[x] ~ mirror[x - shift]: a shape at x finds its partner in the mirror image at x - shift
-    return None if best_shift is None else round(-best_shift * grey.shape[1] / columns)
+    small = floats(cv2.resize(grey, (n, n), interpolation=cv2.INTER_AREA))
+    tissue = cv2.resize(healthy.astype(np.float32), (n, n), interpolation=cv2.INTER_AREA) > 0.5
+    farthest = n // 5
+    likeness = {shift: _likeness(small, tissue, shift) for shift in range(-farthest, farthest + 1)}
+    best = max(likeness, key=likeness.__getitem__)
+    if likeness[best] < _SYMMETRIC or abs(best) == farthest:
+        return None
+    # image[x] is like mirror[x - shift]: a shape at x finds its partner in the mirror image at x - shift
+    return round(-best * grey.shape[1] / n)
+
+
+def _likeness(grey: Floats, tissue: Mask, shift: int) -> float:
+    """Correlate an image with its mirror image, shifted right, where both are tissue; -1 where that is too little."""
+    n = grey.shape[1]
+    here, there = slice(max(0, shift), n + min(0, shift)), slice(max(0, -shift), n - max(0, shift))
+    both = tissue[:, here] & tissue[:, ::-1][:, there]
+    if both.sum() < max(0.5 * tissue.sum(), 16):
+        return -1.0
+    first, second = grey[:, here][both], grey[:, ::-1][:, there][both]
+    first, second = first - first.mean(), second - second.mean()
+    return float((first * second).sum() / (np.sqrt((first**2).sum() * (second**2).sum()) + 1e-6))
 
 
 def _correlate(image: Floats, template: Floats) -> Floats:

@@ -19,6 +19,7 @@ _FINE_PX = 2**16  # a level of more pixels is nearly right when it comes up, and
 _TILES_PX = (48, 32, 24, 16, 8)
 _N_TILES = 600  # at most so many tiles are looked at
 _GRAIN_PX = 512  # grain repeats after this
+_COARSEST_PX = 12  # wavelength from which on a sample's content is its shape rather than its grain
 
 
 def patch_of(image: Image) -> Floats:
@@ -116,8 +117,7 @@ def grain_sample(patch: Floats, usable: Mask, level: float) -> Floats | None:
 def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
     """Return fresh texture with the spectrum of a sample, mean 0.
 
-    White noise is given the sample's amplitude at each spatial frequency, so no copy can be recognized. What is longer
-    than half the sample is shape, not grain, and left out.
+    White noise is given the sample's amplitude at each spatial frequency, so no copy can be recognized.
 
     Args:
         sample: (tile, tile, channels).
@@ -136,14 +136,14 @@ def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator)
     wanted = _radius(np.fft.fftfreq(height), np.fft.rfftfreq(width), stretch) * tile
     ring = np.rint(given).astype(np.intp).ravel()
     n_in_ring = np.maximum(np.bincount(ring), 1)
+    fineness = 1 - np.exp(-((wanted * _COARSEST_PX / tile) ** 2))  # 0 for what is longer: shape, not grain
     white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
     grain = np.empty((height, width, n_channels), np.float32)
     for channel in range(n_channels):
         values = sample[..., channel] - sample[..., channel].mean()
         power = np.abs(np.fft.fft2(values * window)) ** 2 / (window**2).sum()
         rings = np.bincount(ring, power.ravel()) / n_in_ring
-        rings[:2] = 0
-        amplitude = np.sqrt(np.interp(wanted, np.arange(len(rings)), rings))
+        amplitude = np.sqrt(np.interp(wanted, np.arange(len(rings)), rings)) * fineness
         grain[..., channel] = np.fft.irfft2(white * amplitude, (height, width))
     rows, columns = np.arange(shape[0]) % height, np.arange(shape[1]) % width
     return floats(grain[rows[:, None], columns[None, :]])
