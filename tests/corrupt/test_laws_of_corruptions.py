@@ -108,7 +108,7 @@ def test_the_region_is_the_lesion_and_its_margin(name: str) -> None:
         build(name, margin_px=-1).region(MASKS["disc"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(
         lambda shape: st.tuples(arrays(np.uint8, (*shape, 3)), arrays(np.bool_, shape))
