@@ -173,7 +173,7 @@ def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
     targets = {claim_id for edit in reading.edits for claim_id in edit.claim_ids}
     found: list[RefusedEdit] = []
     for claim in claims:
-        if claim.claim_id in targets or claim.role == "definition":
+        if claim.claim_id in targets or claim.role == "definition" or _is_pronoun_of(claim, targets):
             continue
         touching = reading.touched(claim.span)
         if touching is not None and claim.span.text not in touching.replacement:
@@ -186,6 +186,11 @@ def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
             nearest = reading.nearest(claim.span)
             found.append(RefusedEdit(nearest.phrase_id, f"{claim.span.text!r} reads differently after the edit"))
     return found
+
+
+def _is_pronoun_of(claim: Claim, targets: set[str]) -> bool:
+    """Tell whether a bare "This" speaks of what an edit changed; if it is now wrong, the checker says so."""
+    return claim.refers_to in targets and claim.span.text.lower() in {"this", "it", "these", "they"}
 
 
 def _may_leave(edit: Edit, claim: Claim) -> bool:
