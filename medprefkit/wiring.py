@@ -1,9 +1,11 @@
 """Wiring: what a recipe names becomes readers and steps. The one place that knows recipe and stages both."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from medprefkit.errors import RecipeError
 from medprefkit.lab.phantom import draw_phantoms
@@ -52,9 +54,13 @@ def read_sources(recipe: Recipe, store: RunDir) -> Iterator[Example | Dropped]:
     for source in recipe.sources:
         if isinstance(source, PhantomSource) and not store.tree_done("phantom"):
             with store.folder_of("phantom") as folder:
-                draw_phantoms(folder, n=source.n, seed=recipe.seed)
+                draw_phantoms(folder, n=source.n, seed=recipe.seed, watch=_bar)
     outcomes = (_read_source(source, root) for source in recipe.sources)
     return refuse_duplicates(itertools.chain.from_iterable(outcomes))
+
+
+def _bar(numbers: range) -> Iterable[int]:
+    return tqdm(numbers, desc="phantoms", unit="film", disable=None, leave=False, dynamic_ncols=True)
 
 
 def _read_source(source: SourceSpec, root: Path) -> Iterator[Example | Dropped]:

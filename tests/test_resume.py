@@ -20,7 +20,7 @@ RECIPE: dict[str, Any] = {
     "name": "killed",
     "shards": 3,
     "max_dropped_share": 0.5,
-    "sources": [{"format": "phantom", "n": 12}],
+    "sources": [{"format": "phantom", "n": 8}],
     "corrupt": {"use": "noise", "batch_size": 2},
     "publish": {"title": "Killed and continued"},
     "view": {"pairs": 8},

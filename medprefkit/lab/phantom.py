@@ -6,6 +6,7 @@ numbers on phantoms show that the machinery works and say nothing about clinical
 """
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class PhantomCase:
     dictation: Dictation
 
 
-def draw_phantoms(out_dir: Path, n: int, seed: int) -> None:
+def draw_phantoms(out_dir: Path, n: int, seed: int, *, watch: Callable[[range], Iterable[int]] = iter) -> None:
     """Write `images/`, `masks/` and `cases.jsonl`, a table for `sources.phantom`; the same seed, the same bytes.
 
     Texts, masks' places and findings hold everywhere; a grey level may differ by one where NumPy or OpenCV round
@@ -64,11 +65,12 @@ def draw_phantoms(out_dir: Path, n: int, seed: int) -> None:
         out_dir: Made where it is missing.
         n: Cases; the first k of n are the same for every n.
         seed: Of the run.
+        watch: Wraps the cases' numbers, for instance in a progress bar.
     """
     for folder in ("images", "masks"):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
     with (out_dir / "cases.jsonl").open("w", encoding="utf-8", newline="\n") as table:
-        for number in range(n):
+        for number in watch(range(n)):
             case, image, masks = draw_case(seed, f"phantom-{number:05d}")
             paths = [f"masks/{case.id}-{position}.png" for position in range(len(masks))]
             _write_png(out_dir / "images" / f"{case.id}.png", image)
