@@ -60,7 +60,8 @@ def read_sources(recipe: Recipe, store: RunDir) -> Iterator[Example | Dropped]:
 
 
 def _bar(numbers: range) -> Iterable[int]:
-    return tqdm(numbers, desc="phantoms", unit="film", disable=None, leave=False, dynamic_ncols=True)
+    bar: Iterable[int] = tqdm(numbers, desc="phantoms", unit="film", disable=None, leave=False, dynamic_ncols=True)
+    return bar
 
 
 def _read_source(source: SourceSpec, root: Path) -> Iterator[Example | Dropped]:
