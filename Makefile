@@ -14,10 +14,10 @@ quickstart: $(VENV)/installed      ## data in; dataset, card, trained adapter an
 	$(BIN)/medprefkit run recipes/quickstart.yaml --run-dir runs/quickstart
 
 test: check                        ## lint, types and the default tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 test-all: check                    ## also the slow tests
-	$(BIN)/python -m pytest -q -m "not gpu and not network"
+	$(BIN)/python -m pytest -q -n auto -m "not gpu and not network"
 
 check: $(VENV)/installed           ## lint and types
 	$(BIN)/ruff check .
