@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from medprefkit.detect.drafts import Draft
 from medprefkit.detect.scopes import Cue, names_a_size
 from medprefkit.detect.tokens import Words
+from medprefkit.detect.words import bag
+
+_AROUND = bag("around near in within by from adjacent surrounding beside behind beneath along at")
+_DEFINITE = bag("the this that these those its")
 
 
 def apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: bool) -> None:
     """Set polarity, certainty, experiencer and time by the cues that reach the claim."""
-    reached = [cue for cue in cues if cue.first <= draft.start and draft.end <= cue.last]
+    reached = [cue for cue in cues if cue.first <= draft.start < cue.last]
     if draft.kind in {"modality", "view_plane"}:  # "is not a CT", but not "no effusion on this CT"
         reached = [cue for cue in reached if draft.phrase[0] - cue.end <= 1]
+    if _is_known(words, draft):
+        reached = [cue for cue in reached if cue.effect not in {"denied", "uncertain"} or cue.end > draft.start]
     denials = [cue for cue in reached if cue.effect in {"denied", "resolved"}]
     if any(cue.effect == "none" for cue in reached) and not any(cue.effect == "denied" for cue in reached):
         denials = []
@@ -41,6 +47,15 @@ def apply_cues(words: Words, draft: Draft, cues: Sequence[Cue], *, contrary: boo
         draft.cue = None
     elif denied and draft.cue and draft.cue[1] == draft.phrase[0] and words.lower[draft.cue[0]] in {"no", "not"}:
         draft.phrase = draft.cue[0], draft.phrase[1]
+
+
+def _is_known(words: Words, draft: Draft) -> bool:
+    """Tell whether a definite finding only says where another one is: "no edema around the lesion"."""
+    first = draft.phrase[0]
+    if draft.kind != "finding" or draft.predicate or words.lower[first] not in _DEFINITE or first < 2:
+        return False
+    before = words.lower[first - 1] if words.lower[first - 1] != "to" else words.lower[first - 2]
+    return before in _AROUND and words.lower[first - 2] not in {"is", "are", "be"}
 
 
 def _start_of(cue: Cue, draft: Draft) -> int:

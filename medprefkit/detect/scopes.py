@@ -28,6 +28,10 @@ class Cue:
 
 _EITHER_SIDE = frozenset({"versus", "vs"})
 _STOPS_SCOPE = bag("but except however although though yet")
+_EXCEPTIONS = frozenset(
+    {("aside", "from"), ("apart", "from"), ("other", "than"), ("secondary", "to"), ("as", "evidenced"), ("with", "the")}
+)
+"""What follows these is not denied: "no abnormality other than cardiomegaly"."""
 _HARD = frozenset(";:")
 _NEW_CLAUSE = bag("but however although though whereas while which who where because")
 _COORDINATORS = frozenset({",", "and", "or", "nor", "with"})
@@ -153,7 +157,7 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
     for j in range(cue.end, last):
         word, before = words.lower[j], words.lower[j - 1]
         cause = word == "as" and before not in {"such", "well"} and words.lower[j + 1 : j + 2] != ("well",)
-        if word in _STOPS_SCOPE or word == "whether" or cause:
+        if word in _STOPS_SCOPE or word == "whether" or cause or words.lower[j : j + 2] in _EXCEPTIONS:
             return j
         if j > cue.end and before in {"and", ","} and word in VERBS:  # "are not clear and show infiltrates"
             return j - 1

@@ -30,6 +30,11 @@ _IMAGE_INDICATES = re.compile(
     rf"\b(?:indicat(?:es?|ed)|suggest(?:s|ed)?|identif(?:ies|y|ied)|reports?)\s+{_ADVERBS}$",
     re.I,
 )
+_IS_CAUSING = re.compile(
+    rf"\b(?:is|are|be)\s+{_ADVERBS}(?:causing|leading\s+to|producing|resulting\s+in)\s+$",
+    re.I,
+)
+"""A finite verb, whose object can be denied where it stands: "is causing no shift"."""
 _CLAUSE_START = re.compile(
     r"(?:^|[;]|,?\s+(?:and|but|while|whereas)|(?:Additionally|Furthermore|Moreover|Also|Finally|Lastly|However|"
     r"Specifically|In addition|Overall),)\s*$",
@@ -37,9 +42,10 @@ _CLAUSE_START = re.compile(
 )
 _EXISTS = re.compile(
     r"\s*(?:(?:in|of|on|at|within|throughout|involving)\s+[\w\s-]{1,50}?\s+)?"
-    r"(?:(?:is|are|was|were|can\s+be|may\s+be)\s+(?:\w+ly\s+|also\s+)*"
+    r"(?:(?:is|are|was|were|(?:can|may|could|might)(?:\s+(?:also|\w+ly))?\s+be)(?P<also>\s+also)?\s+(?:\w+ly\s+|also\s+)*"
     r"(?:present|seen|noted|evident|visible|identified|observed|visuali[sz]ed|detected|found|demonstrated|apparent|"
-    r"appreciated|noticed|shown|suspected|noticeable)\b|(?:seen|noted|present|identified|observed)\b|(?:exists?)\b)",
+    r"appreciated|noticed|shown|suspected|noticeable|indicated)\b|(?:seen|noted|present|identified|observed)\b|"
+    r"(?:exists?)\b)",
     re.I,
 )
 _ENDS = re.compile(r"\s*(?:[.;]|$)")
@@ -54,6 +60,34 @@ _INFERS = re.compile(
     re.I,
 )
 _INCLUDES = re.compile(r"(?P<cut>,?\s+(?:including|such\s+as|namely|specifically)\s+)$", re.I)
+
+
+_JOINT = re.compile(
+    r"(?:(?P<comma>,)\s+|\s+)(?:(?P<word>and|as\s+well\s+as|along\s+with|together\s+with|accompanied\s+by|plus)\s+(?:also\s+)?"
+    r"|(?<=,\s))$",
+    re.I,
+)
+_OPENS_LIST = re.compile(
+    r"\b(?:there\s+(?:\w+\s+){0,2}(?:is|are|was|were|be)|shows?|showed|showing|demonstrat(?:es?|ed|ing)|reveal(?:s|ed|ing)?|"
+    r"display(?:s|ed|ing)?|depict(?:s|ed|ing)?|exhibit(?:s|ed|ing)?|has|have|having|with|presents?\s+with|contain(?:s|ing)?|"
+    r"indicates?|including|includes?|such\s+as|namely)\b",
+    re.I,
+)
+_FINITE = re.compile(r"\b(?:is|are|was|were|appears?|seems?|can|could|may|might|which|that)\b|;", re.I)
+
+
+class Joint(NamedTuple):
+    """A coordinator of a list.
+
+    Attributes:
+        start: First character, the comma or space before it included.
+        comma: Whether it has a comma.
+        plain: Whether it is "and" or a comma alone, after which a conjunct may stand as it is.
+    """
+
+    start: int
+    comma: bool
+    plain: bool
 
 
 class Predicate(NamedTuple):
@@ -86,7 +120,7 @@ def predicate_before(text: str, sentence_start: int, position: int) -> Predicate
 def is_shown(text: str, sentence_start: int, position: int) -> bool:
     """Tell whether the noun phrase at `position` is what a verb of showing, "with" or "there is" introduces."""
     left = text[sentence_start:position]
-    return any(pattern.search(left) is not None for pattern in (_THERE, _SHOWS, _IMAGE_INDICATES))
+    return any(pattern.search(left) is not None for pattern in (_THERE, _SHOWS, _IMAGE_INDICATES, _IS_CAUSING))
 
 
 def image_indicates(text: str, sentence_start: int, position: int) -> bool:
@@ -106,8 +140,28 @@ def is_said_to_exist(text: str, sentence_start: int, start: int, end: int, sente
 
 def inference_before(text: str, sentence_start: int, position: int) -> int | None:
     """Return where ", suggesting ..." begins, if the phrase at `position` is what it infers; else None."""
-    found = _INFERS.search(text[sentence_start:position])
-    return None if found is None else sentence_start + found.start("cut")
+    left = text[sentence_start:position]
+    found = _INFERS.search(left)
+    return None if found is None or _IS_CAUSING.search(left) is not None else sentence_start + found.start("cut")
+
+
+def joint_before(text: str, sentence_start: int, position: int) -> Joint | None:
+    """Return the coordinator right before `position` that goes on with a list of things shown or included, or None."""
+    left = text[sentence_start:position]
+    joint = _JOINT.search(left)
+    if joint is None:
+        return None
+    before = left[: joint.start()]
+    opened = [found.end() for found in _OPENS_LIST.finditer(before)]
+    if not opened or _FINITE.search(before, opened[-1]) is not None:
+        return None
+    listed = joint["word"] is None or joint["word"].lower() == "and"
+    return Joint(sentence_start + joint.start(), comma=joint["comma"] is not None, plain=listed)
+
+
+def has_verb(text: str, start: int, end: int) -> bool:
+    """Tell whether [start, end) holds a finite verb of the closed list."""
+    return _FINITE.search(text, start, end) is not None or _VERB.search(text, start, end) is not None
 
 
 def inclusion_before(text: str, sentence_start: int, position: int) -> int | None:

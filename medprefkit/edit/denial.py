@@ -12,11 +12,13 @@ from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import (
+    has_verb,
     image_indicates,
     inclusion_before,
     inference_before,
     is_said_to_exist,
     is_shown,
+    joint_before,
     predicate_before,
 )
 from medprefkit.edit.noun_phrase import NounPhrase, noun_phrase
@@ -43,6 +45,12 @@ _SIZED = re.compile(
 _OTHER_PREDICATE = re.compile(
     r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,4}?\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
 )
+_ALSO_BAD = re.compile(
+    r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*(?:damaged|distorted|abnormal|displaced|deformed|irregular|compressed|broken|"
+    r"not\s+(?:within\s+normal\s+limits|normal))(?=\s*[,.;]|\s*$)",
+    re.I,
+)
+"""A second predicate that calls the same thing abnormal, and goes with the first."""
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
@@ -56,8 +64,25 @@ _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
 _OF_SIZE = frozenset({"enlarged", "oversized", "large", "big", "hypertrophied"})
+_GOES_ALONG = re.compile(
+    r"(?:\s+(?:to(?:wards?)?|from)\s+(?:the\s+)?(?:midline|(?:left|right|opposite|other|contralateral|affected)(?:\s+side)?|one\s+side)"
+    r"(?:\s+of\s+the\s+(?:chest|body|thorax|thoracic\s+cavity|chest\s+cavity))?)?"
+    r"(?:\s+(?:due\s+to|because\s+of|as\s+a\s+result\s+of|secondary\s+to|by)\s+[^,.;:]{1,80}?)?"
+    r"(?=\s*(?:[,.;]|$)|\s+(?:and|but|indicating|suggesting|indicative|suggestive|consistent)\b)",
+    re.I,
+)
+"""What is said of a predicate that goes: where a structure is shifted to, and by what."""
+_REACHED = re.compile(
+    r"(?:\s+(?:in|on|at|of|within|throughout)\s+[\w\s-]{1,40}?)?(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)"
+    r"(?!(?:and|or|an?|the|no|multiple|several|numerous|some|another|there|it|with|indicat\w+|suggest\w+|which|likely)\b)(?=\w)",
+    re.I,
+)
+_NEXT_CHARS = 25
+"""So far after a coordinator the next wrong phrase may begin: room for its modifiers."""
 _CUT_END = re.compile(
-    r"(?P<tail>\s+(?:to|on|in|at|within|towards?|or\s+(?:an)?other|or\s+any)\s+[^,.;]{1,60}?)?\s*(?:[.;,]|$)"
+    r"(?P<tail>(?:\s+(?:infection|process|condition|issues?|disease|problems?|pathology|cells?))?"
+    r"(?:\s+(?:to|on|in|at|within|towards?|or|and\s+(?:other|possibl[ey]|potential(?:ly)?|widespread|related|associated))\s+"
+    r"(?:(?!\b(?:is|are|was|were|there|has|have|shows?|appears?)\b)[^,.;]){1,60}?)?)\s*(?:[.;,]|$)"
 )
 
 
@@ -135,16 +160,50 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
     predicate = predicate_before(text, floor, first.start)
     if predicate is not None and not first.determiner:
         return [_opposite(text, group, predicate.start, floor, truth, ids, listed.predicates)]
+    if _is_clause(text, floor, first.start, group[-1].end, ceiling):
+        return [change(first.start, group[-1].end, capitalised_like(_denied_list(text, group), text[first.start]), ids)]
     if listed.before is not None or listed.after is not None:
-        return [_deny_part(text, group, listed, ids)]
+        part = _deny_part(text, group, listed, ids)
+        if isinstance(part, Change):
+            return [part]
+        return [_go_on(text, group, listed, floor, ids) or part]
     including = inclusion_before(text, floor, first.start)
     if including is not None:
         lead = ", with " if text[including] == "," else " with "
         return [change(including, group[-1].end, f"{lead}{_denied_list(text, group)}", ids)]
     if not (is_shown(text, floor, first.start) or is_said_to_exist(text, floor, first.start, group[-1].end, ceiling)):
+        if (going_on := _go_on(text, group, listed, floor, ids)) is not None:
+            return [going_on]
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
     replacement = capitalised_like(_denied_list(text, group), text[first.start])
     return [change(first.start, group[-1].end, replacement, ids)]
+
+
+def _is_clause(text: str, floor: int, start: int, end: int, ceiling: int) -> bool:
+    """Tell whether the phrase is the subject of a later clause of its own: "there is A, and B is present"."""
+    return (
+        _FINITE.match(text, end) is not None
+        and has_verb(text, floor, start)
+        and is_said_to_exist(text, floor, start, end, ceiling)
+    )
+
+
+def _go_on(text: str, group: Sequence[NounPhrase], listed: Listed, floor: int, ids: tuple[str, ...]) -> Change | None:
+    """Deny conjuncts that go on with a list: "a mass in the lung, and no effusion"; None where no list goes on.
+
+    What comes next must have a determiner or a denial of its own, or the "no" would reach it.
+    """
+    start, end = group[0].start, group[-1].end
+    joint = joint_before(text, floor, start)
+    if joint is None or _FINITE.match(text, end) or _EITHER_OF.search(text[joint.start : start]):
+        return None
+    reached = _REACHED.match(text, end)
+    if reached is not None and listed.predicates.isdisjoint(range(reached.end(), reached.end() + _NEXT_CHARS)):
+        return None
+    denied = _denied_list(text, group)
+    if joint.plain:
+        return change(start, end, denied, ids)
+    return change(joint.start, end, f"{',' if joint.comma else ''} and {denied}", ids, wrong=(start, end))
 
 
 def _as_denied(text: str, phrase: NounPhrase, truth: str, *, alone: bool) -> NounPhrase:
@@ -184,7 +243,7 @@ def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Cla
     if _SEPARATOR.fullmatch(between) is None or _INFERRING.search(between):
         return False
     floor = last.claim.sentence.start_char
-    if "," in between and is_shown(text, floor, last.start) and _FINITE.match(text, phrase.end):
+    if _FINITE.match(text, phrase.end) and has_verb(text, floor, last.start):
         return False  # "there is A, and B is present": two clauses
     return not any(last.end <= c.span.start_char < phrase.start for c in others if c.role == "statement")
 
@@ -272,15 +331,19 @@ def _opposite(
     """Replace a predicate: "is significantly enlarged" -> "is normal", or "not enlarged" where only that is known."""
     end = group[-1].end
     subject = text[floor:start].lower()
+    found = _NORMAL_WORDS.search(truth)
+    if found is not None and (also := _ALSO_BAD.match(text, end)) is not None:
+        end = also.end()
     other = _OTHER_PREDICATE.match(text, end)
     if other is not None and predicates.isdisjoint(range(other.start("words"), other.end())):
         return Refusal(ids, f"{text[start:end]!r} is coordinated with another predicate")
-    found = _NORMAL_WORDS.search(truth)
     if found is None:
         if len(group) > 1:
             return Refusal(ids, f"{text[start:end]!r} has no one opposite")
         return change(start, end, f"not {text[group[0].claim.phrase.start_char : end]}", ids)
     words = found[0].lower()
+    if (trailing := _GOES_ALONG.match(text, end)) is not None:
+        end = trailing.end()
     if words == "normal" and re.search(r"\bheart\b(?! size)", subject) and "enlarged" in text[start:end].lower():
         words = "normal in size"
     return change(start, end, words, ids)
@@ -304,6 +367,9 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
         body = f"{lead}{_denied_list(text, group)}"
         return change(at, end, body, ids, wrong=(at + len(found[-1][0]) - len(found[-1][0].lstrip(" ,")), end))
     if listed.after is not None and listed.before is None:
+        stop = listed.after.phrase.end_char
+        if _FINITE.match(text, stop) and has_verb(text, group[0].claim.sentence.start_char, start):
+            return change(start, end, _denied_list(text, group), ids)  # what comes after begins a clause
         after = noun_phrase(text, listed.after).start
         gap = text[end:after]
         if (

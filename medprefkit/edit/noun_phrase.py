@@ -23,6 +23,12 @@ _CARRIES_NOTHING = frozenset(
 )  # fmt: skip
 """Nouns before "of" that only say that the thing is there: "no presence of X" is "no X"."""
 
+_SHARED_NOUN = re.compile(
+    r"(?:^|(?<!enlarged)(?<!normal)(?<!sized)\s)(?P<organ>heart|cardiac|mediastin(?:um|al)|lungs?|pulmonary|pleural|hilar|bony|osseous|"
+    r"vascular|renal|hepatic)\s+(?:and|or)\s+$",
+    re.I,
+)
+"""The first of two structures that share a noun: "cardiac and [mediastinal enlargement]"."""
 _WORD_BEFORE = re.compile(r"([\w'-]+),?\s+$")
 _BOTH = re.compile(
     r"(?P<in>\s+(?:in|of|on|throughout|within|at|involving|affecting|across)\s+)both\s+(?P<what>[\w-]+(?:\s+(?:fields|"
@@ -70,11 +76,19 @@ def noun_phrase(text: str, claim: Claim) -> NounPhrase:
         noun_start = start + found.start("noun")
         inner = start + found.end()
         of_noun = text[noun_start:inner]
+    shared = _SHARED_NOUN.search(text, floor, start)
+    if shared is not None and (of_noun or shared.end() != start or not _shares(text, shared, claim)):
+        shared = None
+    if shared is not None:
+        inner, start = start, _leftmost(text, shared.start("organ"), floor)
     end = _rightmost(text, claim)
     first = re.match(r"\s*(?P<word>[\w'-]+)", text[start:end])
     word = first["word"].lower() if first else ""
     determiner = word if word in INDEFINITE | DEFINITE | COUNTING or word in {"one"} else ""
-    return NounPhrase(claim, start, end, determiner, _denied(text, claim, of_noun, inner, end))
+    denied = _denied(text, claim, of_noun, inner, end)
+    if shared is not None:
+        denied = f"{shared['organ'].lower()} or {denied}"
+    return NounPhrase(claim, start, end, determiner, denied)
 
 
 def _leftmost(text: str, start: int, floor: int) -> int:
@@ -103,7 +117,7 @@ def _rightmost(text: str, claim: Claim) -> int:
 def _denied(text: str, claim: Claim, of_noun: str, inner: int, end: int) -> str:
     concept_start, concept_end = claim.span.start_char, claim.span.end_char
     kept = _kept_modifiers(text, claim, min(inner, concept_start), concept_start, keep_article=bool(of_noun))
-    head = text[concept_start:concept_end]
+    head = _lowered(text[concept_start:concept_end])
     tail = _denied_tail(text[concept_end:end])
     lead = ""
     if of_noun and of_noun.split()[0].lower() not in _CARRIES_NOTHING:
@@ -113,6 +127,19 @@ def _denied(text: str, claim: Claim, of_noun: str, inner: int, end: int) -> str:
     if kept and kept[0].lower() in {"a", "an"} and len(kept) == 1:
         kept = ["an" if head[:1].lower() in "aeiou" else "a"]
     return lead + " ".join([*kept, head]) + tail
+
+
+def _shares(text: str, shared: re.Match[str], claim: Claim) -> bool:
+    """Tell whether the noun is one that the structure before the coordinator lacks."""
+    first = shared["organ"].lower()
+    adjective = first.endswith(("al", "ac", "ary", "ar", "ony", "eous", "ic"))
+    general = re.search(r"abnormalit|enlarge|change|contour|problem|issue|widening", claim.span.text, re.I) is not None
+    return text[claim.span.start_char : claim.span.end_char].count(" ") > 0 and (general or adjective)
+
+
+def _lowered(head: str) -> str:
+    """Lower the capital that the head of a phrase had at the start of a sentence; "CABG" and "T12" keep theirs."""
+    return head[0].lower() + head[1:] if head[:1].isupper() and head[1:2].islower() else head
 
 
 def _kept_modifiers(text: str, claim: Claim, start: int, end: int, *, keep_article: bool) -> list[str]:
@@ -128,7 +155,7 @@ def _kept_modifiers(text: str, claim: Claim, start: int, end: int, *, keep_artic
             continue
         if _dies(claim.attributes, at):
             continue
-        kept.append(word)
+        kept.append(_lowered(word))
     return kept
 
 

@@ -20,6 +20,7 @@ from medprefkit.edit.deletion import (
     trailing_inference,
 )
 from medprefkit.edit.denial import Listed, deny_group, group_phrases, join_predicates
+from medprefkit.edit.neighbours import fit_article, turn_coordinators
 from medprefkit.edit.noun_phrase import NounPhrase
 from medprefkit.edit.replacement import replace_attributes, replace_list
 from medprefkit.edit.words import capitalised_like
@@ -285,16 +286,42 @@ class Plan:
     def _settle(self) -> None:
         """Keep what is disjoint, cuts no character, and whose whole decision can be carried out."""
         kept: list[Change] = []
-        for made in join_shown(self._text, join_predicates(self._text, sorted(self._made.changes, key=_range))):
+        for made in self._fitted(sorted(self._made.changes, key=_range)):
             if not (is_boundary(self._text, made.start) and is_boundary(self._text, made.end)):
                 self._made.refusals.append(Refusal(made.claim_ids, "it would cut a character in two"))
             elif kept and made.start < kept[-1].end:
                 self._made.refusals.append(Refusal(made.claim_ids, "it overlaps another edit"))
             elif self._text[made.start : made.end] != made.replacement:
                 kept.append(made)
+        kept = self._with_covered(kept)
         linked = linked_claims(self._claims, self._verdicts)
         refused = {i for r in self._made.refusals for claim_id in r.claim_ids for i in linked[claim_id]}
         self._made.changes = [m for m in kept if refused.isdisjoint(m.claim_ids)]
+
+    def _with_covered(self, changes: list[Change]) -> list[Change]:
+        """Take back the refusals of claims whose words another change removes: "shifted due to [the mass]"."""
+        by_id = {c.claim_id: c for c in self._claims}
+        covered = list(changes)
+        for refusal in list(self._made.refusals):
+            claims = [by_id[i] for i in refusal.claim_ids]
+            for k, made in enumerate(covered):
+                if set(refusal.claim_ids).isdisjoint(made.claim_ids) and all(_is_gone(c, made) for c in claims):
+                    covered[k] = replace(made, claim_ids=(*made.claim_ids, *refusal.claim_ids))
+                    self._made.refusals.remove(refusal)
+                    break
+        return covered
+
+    def _fitted(self, changes: list[Change]) -> list[Change]:
+        """Fit neighbours to each other: predicates that become one, coordinators, and the article before a change."""
+        joined = join_shown(self._text, join_predicates(self._text, changes))
+        return [fit_article(self._text, made) for made in turn_coordinators(self._text, joined)]
+
+
+def _is_gone(claim: Claim, made: Change) -> bool:
+    if claim.role == "yes_no":
+        return False
+    inside = made.start <= claim.span.start_char and claim.span.end_char <= made.end
+    return inside and claim.span.text.lower() not in made.replacement.lower()
 
 
 def _says_there_is(claim: Claim) -> bool:

@@ -37,6 +37,17 @@ _DEFECTS = (
 )
 _MOVES = frozenset({"wrong_organ", "wrong_location"})
 _LABELS = frozenset({"modality", "view_plane", "organ"})
+_SAID_OF_ORGANS = frozenset({"finding", "normality"})
+_RESTS_ON = re.compile(
+    r"(?:\s+(?:in|of|on|at|within|throughout|present|noted|seen|visible|observed)\b[^,.;:]{0,60}?)?,?\s+(?:also\s+)?"
+    r"(?:indicating|indicative\s+of|suggesting|suggestive\s+of|consistent\s+with|compatible\s+with|concerning\s+for|"
+    r"suspicious\s+for|representing|reflecting|causing|resulting\s+in|leading\s+to|due\s+to|related\s+to|secondary\s+to|"
+    r"(?:which|that)\s+(?:(?:may|might|could|can|is|are)\s+)?(?:be\s+)?(?:suggests?|indicates?|causing|indicative\s+of|"
+    r"suggestive\s+of|consistent\s+with|causes?))\s+[^.;:]{0,60}?",
+    re.I,
+)
+"""Between a finding and what is inferred from it."""
+_HEAD_OF_A_LIST = re.compile(r"(?:abnormalit|findings?|changes?|issues?|problems?|patholog)", re.I)
 _BRACKETS = ("()", "[]", "{}")
 
 
@@ -60,7 +71,7 @@ def verify_edits(case: Case, chosen_claims: Sequence[Claim], edits: Sequence[Edi
     for found in (
         *_malformed(reading),
         *_not_fixed(case.claims.answer, to_edit(case), reading),
-        *_disturbed(case.claims.answer, reading),
+        *_disturbed(case, case.claims.answer, reading),
         *_invented(case.claims.answer, case.claims.reference, reading),
     ):
         reasons.setdefault(found.phrase_id, found.reason)
@@ -168,12 +179,17 @@ def _says_the_same(claim: Claim, verdict: Verdict, now: Claim) -> bool:
     return now.polarity == claim.polarity and now.kind == claim.kind
 
 
-def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
+def _disturbed(case: Case, claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
     """Find claims that were no target and that do not read as before."""
     targets = {claim_id for edit in reading.edits for claim_id in edit.claim_ids}
     found: list[RefusedEdit] = []
+    rulings = case.verdicts.verdicts if case.verdicts is not None else ()
+    supported = {v.claim_id for v in rulings if v.label == "supported"}
+    by_target = [c for c in claims if c.claim_id in targets]
     for claim in claims:
         if claim.claim_id in targets or claim.role == "definition" or _is_pronoun_of(claim, targets):
+            continue
+        if claim.claim_id not in supported and any(_goes_with(claim, other, reading) for other in by_target):
             continue
         touching = reading.touched(claim.span)
         if touching is not None and claim.span.text not in touching.replacement:
@@ -186,6 +202,26 @@ def _disturbed(claims: Sequence[Claim], reading: _Reading) -> list[RefusedEdit]:
             nearest = reading.nearest(claim.span)
             found.append(RefusedEdit(nearest.phrase_id, f"{claim.span.text!r} reads differently after the edit"))
     return found
+
+
+def _goes_with(claim: Claim, target: Claim, reading: _Reading) -> bool:
+    """Tell whether nobody says this apart from a target: the same words of another organ, or what is inferred from it.
+
+    "The heart and vessels are enlarged" says of both with one word; "opacities indicating infection" says nothing of an
+    infection once there are no opacities.
+    """
+    if claim.span == target.span and claim.kind in _SAID_OF_ORGANS and target.kind in _SAID_OF_ORGANS:
+        return True
+    edit = reading.touched(target.phrase)
+    if edit is None or target.polarity != "affirmed" or claim.polarity != "affirmed":
+        return False
+    if (
+        _HEAD_OF_A_LIST.match(claim.span.text)
+        and edit.span.start_char <= claim.span.start_char < target.span.start_char
+    ):
+        return True
+    gap = reading.answer[edit.span.end_char : claim.span.start_char]
+    return claim.sentence == target.sentence and _RESTS_ON.fullmatch(gap) is not None
 
 
 def _is_pronoun_of(claim: Claim, targets: set[str]) -> bool:
