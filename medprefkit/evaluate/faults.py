@@ -28,9 +28,10 @@ class Piece(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What the tool said of a claim."""
+    """What the tool said of a claim: its words, what it takes them to name, and the verdict."""
 
     claim: str
+    concept: str
     verdict: Verdict
 
 
@@ -166,7 +167,7 @@ def _alarms(judged: Judged, matched: set[int]) -> list[Fault]:
 def _said(judged: Judged, span: Range) -> tuple[Said, ...]:
     verdicts = {verdict.claim_id: verdict for verdict in judged.verdicts}
     return tuple(
-        Said(claim.phrase.text, verdict)
+        Said(claim.phrase.text, claim.concept, verdict)
         for claim in judged.claims
         if (verdict := verdicts.get(claim.claim_id)) is not None and _touches(claim, verdict, span)
     )

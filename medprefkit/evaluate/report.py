@@ -18,6 +18,7 @@ from medprefkit.evaluate.tables import Table
 
 _HERE = Path(__file__).parent
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>()#+!|~&-]")
+_SPACE = re.compile(r"\s+")
 _NAMES: dict[Mark, str] = {"": "", "found": "found", "missed": "missed", "alarm": "false alarm"}
 
 LEGEND = (
@@ -92,9 +93,9 @@ def _fault(fault: Fault) -> str:
     becomes = f" → {_escaped(fault.becomes) or 'nothing'}" if fault.error_type else ""
     head = f"1. {fault.kind}{kind}: {_escaped(fault.text)}{becomes}"
     said = [
-        f"    - {_escaped(said.claim)}: {said.verdict.label} by {_escaped(said.verdict.rule)}, "
-        f"evidence: {_escaped(said.verdict.evidence) or 'none'}"
-        for said in fault.said
+        f"    - {_escaped(claim)} ({_escaped(concept)}): {verdict.label} by {_escaped(verdict.rule)}, "
+        f"evidence: {_escaped(verdict.evidence) or 'none'}"
+        for claim, concept, verdict in fault.said
     ]
     return "\n".join([head, *(said or ["    - no claim was read here"])])
 
@@ -104,7 +105,7 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _ACTIVE.sub(_backslashed, " ".join(text.split()) if text.strip() else text.replace("\n", " "))
+    return _ACTIVE.sub(_backslashed, _SPACE.sub(" ", text))
 
 
 def _backslashed(found: re.Match[str]) -> str:

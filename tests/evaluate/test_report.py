@@ -65,7 +65,7 @@ def test_the_page_marks_what_was_found_missed_and_raised() -> None:
 def test_markdown_marks_and_escapes() -> None:
     text = as_markdown([section()])
     assert "**[found: A \\<b\\>mass\\</b\\>]**" in text
-    assert "**[missed: Left]**" in text
+    assert " is seen. **[missed: Left]** side." in text  # white space beside a mark stays
     assert "1. miss, wrong\\_laterality: Left → Right" in text
     assert "contradicted by hand\\_rule, evidence: No mass \\<script\\>" in text
     assert "<script" not in text.replace("\\<", "")
