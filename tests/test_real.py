@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from trl_steps import train_two_steps
 
 from medprefkit import load_pairs, pipeline
 from medprefkit.recipe import find_recipe, read_recipe
@@ -11,6 +12,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # TRL's are not ours to mend
     pytest.mark.skipif(not DATA.is_dir(), reason="the real input is not distributed with the project"),
 ]
 
@@ -33,6 +35,7 @@ def test_a_real_recipe_runs_and_its_dataset_loads_everywhere(name: str, tmp_path
         assert chosen != rejected
         assert _outside(chosen, row["chosen_spans"]) == _outside(rejected, row["rejected_spans"])
     assert (root / "view" / "index.html").stat().st_size > 10_000
+    assert train_two_steps(shared["train"], tmp_path) == 2
 
 
 def _outside(text: str, spans: list[dict[str, int]]) -> list[str]:
