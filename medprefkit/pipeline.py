@@ -7,7 +7,7 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
@@ -57,6 +57,13 @@ _SHARDED: dict[str, _Sharded] = {
     "corrupt": _Sharded(CorruptedImage, "corrupted"),
 }
 
+_TREES: dict[str, Callable[[Recipe, RunDir, Callable[[], Iterator[Case]], Path], None]] = {
+    "build": products.build,
+    "publish": products.publish,
+    "train": products.train,
+    "view": products.view,
+}
+
 
 def run(recipe: Recipe, run_dir: Path, *, resume: bool = False) -> None:
     """Run every stage of a recipe, from its sources to its page.
@@ -102,7 +109,7 @@ def cases(store: RunDir, recipe: Recipe, *, before: StageName = "build", shard: 
         shard: One shard; None for all of them.
 
     Raises:
-        RunError: If a stage is not complete.
+        RunError: If a stage is not complete, or holds records of examples that are not the sources'.
     """
 
     def read(stage: str, kind: type[R]) -> Iterator[R]:
@@ -120,6 +127,9 @@ def cases(store: RunDir, recipe: Recipe, *, before: StageName = "build", shard: 
             case = replace(case, **{_SHARDED[stage].field: record})
         else:
             yield case
+    for stage, head in heads.items():
+        if (stray := head.next_id) is not None:
+            raise RunError(f"{store.root / stage} holds {stray!r} out of the order of the sources; it is damaged")
 
 
 class _Head:
@@ -129,8 +139,12 @@ class _Head:
         self._records = records
         self._next = next(records, None)
 
+    @property
+    def next_id(self) -> str | None:
+        return None if self._next is None else str(self._next.id)
+
     def take(self, record_id: str) -> Any:
-        if self._next is None or self._next.id != record_id:
+        if self.next_id != record_id:
             return None
         taken, self._next = self._next, next(self._records, None)
         return taken
@@ -201,7 +215,7 @@ def _run_sharded(stage: StageName, recipe: Recipe, store: RunDir) -> Counts:
 def _run_tree(stage: StageName, recipe: Recipe, store: RunDir) -> str:
     if not store.tree_done(stage):
         with store.folder_of(stage, keep_begun=stage == "train") as folder:
-            getattr(products, stage)(recipe, store, functools.partial(cases, store, recipe), folder)
+            _TREES[stage](recipe, store, functools.partial(cases, store, recipe), folder)
     return str(store.root / stage)
 
 

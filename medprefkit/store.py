@@ -140,7 +140,7 @@ class RunDir:
         """Yield what a stage kept, of all shards, in the order of the sources.
 
         Raises:
-            RunError: As `read_shard`.
+            RunError: As `read_shard`; if a record is not where the order of the sources would have it.
         """
         shards = [self.read_shard(stage, shard, kind) for shard in range(self.n_shards)]
         heads = [next(shard, None) for shard in shards]
@@ -149,6 +149,9 @@ class RunDir:
             if (head := heads[turn]) is not None and _id(head) == example.id:  # else it was dropped on the way
                 yield head
                 heads[turn] = next(shards[turn], None)
+        for head in heads:
+            if head is not None:
+                raise RunError(f"{self.root / stage} holds {_id(head)!r} out of the order of the sources; it is damaged")
 
     def _sources_in_order(self) -> Iterator[Example]:
         shards = [self.read_shard("sources", shard, Example) for shard in range(self.n_shards)]

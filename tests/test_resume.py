@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from medprefkit import pipeline
+from medprefkit.errors import RunError
 from medprefkit.recipe import Recipe, parse_recipe
+from medprefkit.store import RunDir
 
 RECIPE: dict[str, Any] = {
     "recipe_version": "1.0",
@@ -95,3 +97,14 @@ def test_one_shard_or_seven_give_the_same_dataset_card_and_page(tmp_path: Path) 
         )
     assert trees[0] == trees[1]
     assert any(name.endswith(".parquet") for name in trees[0])
+
+
+def test_records_that_are_not_the_sources_are_damage_and_not_silence(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    pipeline.run(recipe(shards=1), root)
+    shard = root / "detect" / "00000-of-00001.jsonl"
+    shard.write_text(shard.read_text("utf-8").replace('"id":"phantom-00001"', '"id":"stray"', 1), "utf-8")
+    store = RunDir(root, n_shards=1)
+    for one in (0, None):
+        with pytest.raises(RunError, match="'stray' out of the order"):
+            list(pipeline.cases(store, recipe(shards=1), shard=one))
