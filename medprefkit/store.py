@@ -151,7 +151,8 @@ class RunDir:
                 heads[turn] = next(shards[turn], None)
         for head in heads:
             if head is not None:
-                raise RunError(f"{self.root / stage} holds {_id(head)!r} out of the order of the sources; it is damaged")
+                where = self.root / stage
+                raise RunError(f"{where} holds {_id(head)!r} out of the order of the sources; it is damaged")
 
     def _sources_in_order(self) -> Iterator[Example]:
         shards = [self.read_shard("sources", shard, Example) for shard in range(self.n_shards)]
