@@ -72,6 +72,7 @@ def _draft(subset: MmedpoSubset, images: str | None, answer_model: str, row: Row
         images=() if images is None else (str(PurePosixPath(images, image)),),
         answer=rejected.removeprefix(" "),
         answer_model=answer_model,
+        modality="X-ray" if subset == "iuxray" else "",
     )
 
 
