@@ -44,7 +44,8 @@ class Fault:
         text: The labelled words of a miss; the words that an edit calls wrong.
         error_type: The label's, or the edit's; empty for a span that had to be left alone.
         becomes: The labelled correction of a miss; what an edit puts there.
-        said: The claims that share a character with it, and their verdicts; empty where the tool read no claim.
+        said: The claims that share a character with it or that the edit is made for, and their verdicts; empty where the
+            tool read no claim.
     """
 
     kind: FaultKind
@@ -158,18 +159,19 @@ def _faulty(
 
 def _alarms(judged: Judged, matched: set[int]) -> list[Fault]:
     return [
-        Fault("false alarm", edit.claim_span.text, edit.error_type, edit.replacement, _said(judged, span))
+        Fault("false alarm", edit.claim_span.text, edit.error_type, edit.replacement, _said(judged, span, edit.claim_ids))
         for i, (edit, span) in enumerate(zip(judged.kept, _ranges(judged), strict=True))
         if i not in matched
     ]
 
 
-def _said(judged: Judged, span: Range) -> tuple[Said, ...]:
+def _said(judged: Judged, span: Range, decided_by: Sequence[str] = ()) -> tuple[Said, ...]:
     verdicts = {verdict.claim_id: verdict for verdict in judged.verdicts}
     return tuple(
         Said(claim.phrase.text, claim.concept, verdict)
         for claim in judged.claims
-        if (verdict := verdicts.get(claim.claim_id)) is not None and _touches(claim, verdict, span)
+        if (verdict := verdicts.get(claim.claim_id)) is not None
+        and (claim.claim_id in decided_by or _touches(claim, verdict, span))
     )
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from made_readings import two_readings
@@ -30,6 +32,15 @@ def test_a_text_is_cut_where_its_marks_change() -> None:
         ("a", ""), ("bc", "missed"), ("d", "found"), ("ef", "alarm"), ("gh", ""),
     ]  # fmt: skip
     assert cut("", [], []) == ()
+
+
+def test_the_claim_that_an_edit_is_made_for_is_shown_wherever_it_stands() -> None:
+    report = two_readings()[0]
+    mass, no = report.answer.kept
+    elsewhere = no.model_copy(update={"claim_ids": ("c0",)})
+    answer = replace(report.answer, kept=(mass, elsewhere))
+    (shown,) = find_faults([replace(report, answer=answer)])
+    assert [said.verdict.claim_id for said in shown.faults[1].said] == ["c0", "c1"]
 
 
 RANGES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted).map(tuple), max_size=4)
