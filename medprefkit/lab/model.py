@@ -51,6 +51,7 @@ def build_tiny_llava(
     hidden_size: int = 64,
     n_layers: int = 2,
     vocab_size: int = 1024,
+    n_logits: int | None = None,
 ) -> Path:
     """Build a LLaVA with random weights and its processor, and save both.
 
@@ -65,16 +66,20 @@ def build_tiny_llava(
         hidden_size: Width of both towers, a multiple of 4.
         n_layers: Layers of each tower.
         vocab_size: Upper limit of the tokenizer's vocabulary; at least 263 for the bytes and the special tokens.
+        n_logits: Rows of the embedding and the output head, at least the tokenizer's vocabulary and by default just
+            that: a head of a real model's size beside a tokenizer that is quick to fit.
 
     Returns:
         `out_dir`.
 
     Raises:
-        ValueError: If the image is not a whole number of patches.
+        ValueError: If the image is not a whole number of patches, or a token would have no row.
     """
     if image_size_px % patch_size_px != 0:
         raise ValueError(f"image_size_px {image_size_px} is not a multiple of patch_size_px {patch_size_px}")
     tokenizer = _fit_tokenizer(texts, vocab_size)
+    if n_logits is not None and n_logits < len(tokenizer):
+        raise ValueError(f"n_logits {n_logits} is below the {len(tokenizer)} tokens of the tokenizer")
     side = {"height": image_size_px, "width": image_size_px}
     processor = LlavaProcessor(  # type: ignore[no-untyped-call]  # transformers'
         image_processor=LlavaImageProcessorPil(size=side, crop_size=side),
@@ -96,7 +101,7 @@ def build_tiny_llava(
             projection_dim=hidden_size,
         ),
         text_config=LlamaConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=n_logits or len(tokenizer),
             hidden_size=hidden_size,
             intermediate_size=2 * hidden_size,
             num_hidden_layers=n_layers,

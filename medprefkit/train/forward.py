@@ -1,48 +1,75 @@
 """One batch through policy and reference: from sequences to per-token numbers, with the head on response tokens only.
 
-The reference is the same model with its adapter off, so no second copy of the weights exists. Nothing here knows what
-an edit or a preference is.
+The reference is the same model with its adapter off, so no second copy of the weights exists; or a frozen copy, or what
+either said before, kept on disk. Nothing here knows what an edit or a preference is.
 """
 
-from collections.abc import Mapping
-from typing import Any, cast
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from medprefkit.train.token_stats import TokenStats, chunked_token_stats
+from medprefkit.train.head import OutputHead, output_heads
+from medprefkit.train.token_stats import Head, KlUse, TokenStats, chunked_token_stats
+
+
+class KlPlan(NamedTuple):
+    """Which sequences of a batch have KLs, and what for; the others' are 0."""
+
+    n_sequences: int
+    """The first so many."""
+    use: KlUse
 
 
 class ResponseScorer:
     """Scores the response tokens of a batch under policy and reference.
 
     The call goes through the (possibly wrapped) model itself, never around it, so that a distributed wrapper reduces
-    its gradients. On the way the output head is handed a single position, and the hidden states it would have been
-    applied to are kept: the head then runs on response tokens alone, in chunks. Where logits are more than the head
-    (soft-capped, scaled), which a probe finds out, the model's own logits are used instead.
+    its gradients. On the way the output head is handed no position at all, and the hidden states it would have been
+    applied to are kept: the head then runs on response tokens alone, in chunks. Where logits are more than a head
+    (and a factor and a soft cap), which a probe finds out, the model's own logits are used instead.
 
     Attributes:
         uses_head: Whether logits are the output head of the hidden states.
         can_share_prompts: Whether answers may go on from their prompt's key-value cache with the same result.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        """Find the output head of a PEFT model, and probe on a few tokens what it allows."""
-        self._head = cast("nn.Module", cast("Any", model).get_output_embeddings())
+    def __init__(self, model: nn.Module, *, reference: nn.Module | None = None) -> None:
+        """Find the output head, and probe on a few tokens what the model allows.
+
+        Args:
+            model: A PEFT model, whose adapter is switched off for the reference, or any model beside a reference.
+            reference: A frozen copy to compare with.
+        """
+        self._reference = reference
+        # Where only an adapter in the language model learns, policy and reference see the same image features.
+        self._encodes_images_once = reference is None and not _vision_learns(model)
         was_training = model.training
         model.eval()
+        heads = output_heads(model)
+        self._module = heads[0].module
         self.uses_head = True
-        self.uses_head = self._logits_are_the_head(model)
+        head = next((each for each in heads if self._logits_are(each, model)), None)
+        self.uses_head = head is not None
+        self._head = head or OutputHead(nn.Identity())
+        self._ref_head: Head = self._head
+        if reference is not None and self.uses_head:
+            self._ref_head = output_heads(reference)[heads.index(self._head)]
         self.can_share_prompts = self._cache_is_exact(model)
         model.train(was_training)
 
-    def __call__(self, model: nn.Module, adapter: Any, batch: Mapping[str, Any]) -> TokenStats:
+    def __call__(
+        self, model: nn.Module, adapter: Any, batch: Mapping[str, Any], kl: KlPlan | None = None
+    ) -> TokenStats:
         """Return logps, reference logps and both KLs, each (S, T) and 0 on padding.
 
         Args:
-            model: What the trainer hands to its loss: the PEFT model or a distributed wrapper of it.
-            adapter: The PEFT model, whose adapter is switched off for the reference.
-            batch: As the collator makes it.
+            model: What the trainer hands to its loss: the model or a distributed wrapper of it.
+            adapter: The model itself.
+            batch: As the collator makes it; with `ref_states`, the reference is not asked again.
+            kl: What of the KLs is wanted; by default everything.
         """
         mask: Tensor = batch["label_mask"]
         policy_states: list[Tensor] = []
@@ -53,17 +80,76 @@ class ResponseScorer:
             local, token = mask[group["sequences"]].nonzero(as_tuple=True)
             sequences.append(group["sequences"][local])
             tokens.append(token)
-            with torch.no_grad(), adapter.disable_adapter():
-                ref_states.append(self._response_states(adapter, group, batch["starts"], local, token))
-            policy_states.append(self._response_states(model, group, batch["starts"], local, token))
+            with self._image_features_kept(adapter):
+                if "ref_states" not in batch:
+                    ref_states.append(self._reference_states(adapter, group, batch["starts"], local, token))
+                policy_states.append(self._response_states(model, group, batch["starts"], local, token))
         where = torch.cat(sequences), torch.cat(tokens)
-        stats = chunked_token_stats(
-            self._head if self.uses_head else nn.Identity(),
-            torch.cat(policy_states),
-            torch.cat(ref_states),
-            batch["labels"][where],
-        )
-        return TokenStats(*(values.new_zeros(mask.shape).index_put(where, values) for values in stats))
+        policy = torch.cat(policy_states)
+        ref = torch.cat(ref_states) if ref_states else batch["ref_states"][where].to(policy.dtype)
+        labels = batch["labels"][where]
+        n_with_kl, use = kl if kl is not None else KlPlan(len(mask), KlUse())
+        out = [torch.zeros(mask.shape, device=mask.device, dtype=torch.promote_types(policy.dtype, torch.float32))] * 4
+        without = KlUse(values=False, forward_gradient=False, reverse_gradient=False)
+        for members, wanted in ((where[0] < n_with_kl, use), (where[0] >= n_with_kl, without)):
+            stats = chunked_token_stats(
+                self._head,
+                policy[members],
+                ref[members],
+                labels[members],
+                ref_head=self._ref_head,
+                head_learns=self._head.learns or not self.uses_head,  # logits have no narrower states to keep
+                kl=wanted,
+            )
+            places = where[0][members], where[1][members]
+            out = [each.index_put(places, values) for each, values in zip(out, stats, strict=True)]
+        return TokenStats(*out)
+
+    def reference_states(self, adapter: Any, batch: Mapping[str, Any]) -> Tensor:
+        """Return (S, T, D): the reference's last hidden states that predict the response tokens; 0 on padding."""
+        mask: Tensor = batch["label_mask"]
+        out: Tensor | None = None
+        for group in batch["groups"]:
+            local, token = mask[group["sequences"]].nonzero(as_tuple=True)
+            states = self._reference_states(adapter, group, batch["starts"], local, token)
+            if out is None:
+                out = states.new_zeros(*mask.shape, states.shape[-1])
+            out[group["sequences"][local], token] = states
+        return cast("Tensor", out)
+
+    @torch.no_grad()
+    def _reference_states(
+        self, adapter: Any, group: Mapping[str, Any], starts: Tensor, local: Tensor, token: Tensor
+    ) -> Tensor:
+        if self._reference is not None:
+            return self._response_states(self._reference, group, starts, local, token)
+        with adapter.disable_adapter():
+            return self._response_states(adapter, group, starts, local, token)
+
+    @contextlib.contextmanager
+    def _image_features_kept(self, adapter: Any) -> Iterator[None]:
+        """Within, what the vision tower made of a group's pixels for the reference serves the policy too."""
+        inner = _inner_model(adapter)
+        if not self._encodes_images_once or not hasattr(inner, "get_image_features"):
+            yield
+            return
+        encode, kept = inner.get_image_features, dict[int, tuple[Tensor, Any]]()
+
+        def encode_once(pixels: Tensor, *arguments: Any, **options: Any) -> Any:
+            if id(pixels) not in kept:
+                with torch.no_grad():
+                    kept[id(pixels)] = pixels, encode(pixels, *arguments, **options)
+            return kept[id(pixels)][1]
+
+        def by_any_name(*arguments: Any, **options: Any) -> Any:
+            pixels = options.pop("pixel_values") if "pixel_values" in options else arguments[0]
+            return encode_once(pixels, *arguments[1:], **options)
+
+        inner.get_image_features = by_any_name
+        try:
+            yield
+        finally:
+            del inner.get_image_features  # the class's own again
 
     def _response_states(
         self, model: nn.Module, group: Mapping[str, Any], starts: Tensor, local: Tensor, token: Tensor
@@ -97,9 +183,7 @@ class ResponseScorer:
         )
         return torch.cat([first[:, None], rest], 1)
 
-    def _run(
-        self, model: nn.Module, inputs: Mapping[str, Tensor], *, keep: int = 1, **options: Any
-    ) -> tuple[Tensor, Any]:
+    def _run(self, model: nn.Module, inputs: Mapping[str, Tensor], **options: Any) -> tuple[Tensor, Any]:
         """Return the (n, L, D) inputs of the output head, or (n, L, V) logits where that is not all, and the cache."""
         if not self.uses_head:
             output = model(**inputs, **options)
@@ -108,9 +192,9 @@ class ResponseScorer:
 
         def intercept(_: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             hidden.append(arguments[0])
-            return (arguments[0][:, :keep],)
+            return (arguments[0][:, :0],)
 
-        handle = self._head.register_forward_pre_hook(intercept)
+        handle = self._head_of(model).register_forward_pre_hook(intercept)
         try:
             output = model(**inputs, **options)
         finally:
@@ -118,19 +202,18 @@ class ResponseScorer:
         return hidden[0], output.get("past_key_values")
 
     @torch.no_grad()
-    def _logits_are_the_head(self, model: nn.Module) -> bool:
+    def _logits_are(self, head: OutputHead, model: nn.Module) -> bool:
         ids = self._probe_ids(1, 4)
         states, _ = self._run(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, use_cache=False)
         logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
-        return torch.equal(self._head(states).float(), logits.float())
+        return torch.equal(head(states).float(), logits.float())
 
     @torch.no_grad()
     def _cache_is_exact(self, model: nn.Module) -> bool:
         """Compare answers after a cached prompt with whole sequences, prompts of two lengths, one of them padded."""
         config = cast("Any", model).config.get_text_config()
         # A window forgets, and positions on several axes do not count tokens: a short probe would see neither.
-        inner = cast("Any", model).get_base_model().model
-        if getattr(config, "sliding_window", None) or hasattr(inner, "get_rope_index"):
+        if getattr(config, "sliding_window", None) or hasattr(_inner_model(model), "get_rope_index"):
             return False
         prompts, answers = self._probe_ids(2, 6), self._probe_ids(3, 4)
         prompt_mask = torch.ones_like(prompts)
@@ -159,5 +242,22 @@ class ResponseScorer:
 
     def _probe_ids(self, n: int, length: int) -> Tensor:
         """Return (n, length) ordinary token ids: past the special ones, before the added ones of an image."""
-        device = next(self._head.parameters()).device
+        device = next(self._module.parameters()).device
         return 16 + torch.arange(n * length, device=device).view(n, length)
+
+    def _head_of(self, model: nn.Module) -> nn.Module:
+        return (
+            cast("nn.Module", cast("Any", model).get_output_embeddings()) if model is self._reference else self._module
+        )
+
+
+def _inner_model(model: Any) -> Any:
+    """Return the model without adapter and output head."""
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return whole.model
+
+
+def _vision_learns(model: Any) -> bool:
+    language = {id(parameter) for parameter in _inner_model(model).get_decoder().parameters()}
+    head = {id(parameter) for parameter in model.get_output_embeddings().parameters()}
+    return any(p.requires_grad and id(p) not in language | head for p in model.parameters())

@@ -111,6 +111,16 @@ class ObjectiveSettings:
         return self.unedited_weight == 0
 
     @property
+    def kl_sides(self) -> Side | None:
+        """The answers whose KLs the loss reads; None if it reads none."""
+        read = {self.forward_on} if self.alpha_forward > 0 else set()
+        if self.alpha_reverse > 0:
+            read.add(self.reverse_on)
+        if self.sequence_kl_weight > 0:
+            read.add("both")
+        return "both" if len(read) > 1 else next(iter(read), None)
+
+    @property
     def is_anchored(self) -> bool:
         """Whether anything holds the policy: a KL term, inside or outside the sigmoid, or the anchor."""
         return max(self.alpha_forward, self.alpha_reverse, self.sequence_kl_weight, self.anchor_weight) > 0

@@ -12,11 +12,11 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 
 from medprefkit.errors import TrainError
 from medprefkit.train.collate import PreferenceCollator
-from medprefkit.train.forward import ResponseScorer
+from medprefkit.train.forward import KlPlan, ResponseScorer
 from medprefkit.train.losses import AnswerTokens, CorruptedTokens, PreferenceLoss, preference_loss
 from medprefkit.train.metrics import MetricSums, batch_metrics
 from medprefkit.train.settings import ObjectiveSettings
-from medprefkit.train.token_stats import TokenStats
+from medprefkit.train.token_stats import KlUse, TokenStats
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,8 @@ class PreferenceTrainer(Trainer):
 
     def _score(self, model: nn.Module, batch: Mapping[str, Any]) -> tuple[PreferenceLoss, Tensor]:
         adapter = self.accelerator.unwrap_model(model)
-        chosen, rejected, corrupted = split_answers(self._scorer(model, adapter, batch), batch)
+        plan = kl_plan(self.settings, len(batch["row_weights"]))
+        chosen, rejected, corrupted = split_answers(self._scorer(model, adapter, batch, plan), batch)
         loss = preference_loss(self.settings, chosen, rejected, corrupted, batch["row_weights"])
         return loss, batch_metrics(self.settings, loss, chosen, rejected, corrupted)
 
@@ -165,6 +166,13 @@ class PreferenceTrainer(Trainer):
     def _warn(self, message: str) -> None:
         self.warnings.append(message)
         logger.warning(message)
+
+
+def kl_plan(settings: ObjectiveSettings, n_rows: int) -> KlPlan:
+    """Say which sequences need KLs: the chosen ones, for the log at least; the rejected ones where the loss asks."""
+    n_sequences = n_rows if settings.kl_sides in {None, "chosen"} else 2 * n_rows
+    forward = settings.alpha_forward > 0 or settings.sequence_kl_weight > 0
+    return KlPlan(n_sequences, KlUse(forward_gradient=forward, reverse_gradient=settings.alpha_reverse > 0))
 
 
 def split_answers(

@@ -57,3 +57,10 @@ def test_any_text_survives_the_tokenizer(tiny: Path, text: str) -> None:
 def test_an_image_must_be_whole_patches(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="60 is not a multiple of patch_size_px 14"):
         build_tiny_llava(tmp_path, TEXTS, image_size_px=60)
+
+
+def test_the_head_may_be_larger_than_the_tokenizer(tmp_path: Path) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(build_tiny_llava(tmp_path, TEXTS, n_logits=2000))
+    assert model.get_output_embeddings().weight.shape[0] == 2000
+    with pytest.raises(ValueError, match="n_logits 5 is below"):
+        build_tiny_llava(tmp_path, TEXTS, n_logits=5)

@@ -1,6 +1,7 @@
 """Log-probabilities and KLs from logits: values, gradients, and the failures of published code."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from medprefkit.train.token_stats import chunked_token_stats, token_stats
+from medprefkit.train.token_stats import KlUse, chunked_token_stats, token_stats
 
 
 def logits(
@@ -124,26 +125,118 @@ def test_bfloat16_logits_are_compared_in_float32() -> None:
     assert torch.equal(stats.logps, token_stats(policy.float(), ref.float(), labels).logps)
 
 
+class Capped(nn.Module):
+    """A head with a bias and a soft cap."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(6, 11, dtype=torch.float64)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return 2 * torch.tanh(self.linear(hidden) / 2)
+
+
+class Masked(Capped):
+    """A head whose last column is never a token."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        logits = self.linear(hidden)
+        return logits.masked_fill(torch.arange(11) == 10, -math.inf)
+
+
+def hidden_states(n: int = 7) -> tuple[Tensor, Tensor, Tensor]:
+    random = torch.Generator().manual_seed(2)
+    policy = torch.randn(n, 6, dtype=torch.float64, generator=random)
+    ref = torch.randn(n, 6, dtype=torch.float64, generator=random)
+    return policy.requires_grad_(), ref, torch.arange(n)
+
+
 @pytest.mark.parametrize("chunk_tokens", [1, 3, 7, 100])
-def test_chunks_change_neither_values_nor_gradients(chunk_tokens: int) -> None:
-    torch.manual_seed(0)
-    head = nn.Linear(6, 11, bias=False, dtype=torch.float64)
-    hidden = torch.randn(7, 6, dtype=torch.float64, requires_grad=True)
-    ref = torch.randn(7, 6, dtype=torch.float64)
-    labels = torch.arange(7)
+@pytest.mark.parametrize("make", [lambda: nn.Linear(6, 11, bias=False, dtype=torch.float64), Capped, Masked])
+@pytest.mark.parametrize("learns", [False, True])
+def test_chunks_change_neither_values_nor_gradients(
+    chunk_tokens: int, make: Callable[[], nn.Module], learns: bool
+) -> None:
+    head = make().requires_grad_(learns)
+    policy, ref, labels = hidden_states()
+    leaves = [policy, *(head.parameters() if learns else ())]
 
-    def gradient(stats: tuple[Tensor, ...]) -> Tensor:
+    def gradients(stats: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         weighted = sum((k + 1) * each.pow(2).sum() for k, each in enumerate(stats))
-        return torch.autograd.grad(weighted, hidden)[0]
+        return torch.autograd.grad(weighted, leaves)
 
-    chunked = chunked_token_stats(head, hidden, ref, labels, chunk_tokens=chunk_tokens)
-    plain = token_stats(head(hidden), head(ref).detach(), labels)
+    chunked = chunked_token_stats(head, policy, ref, labels, chunk_logits=11 * chunk_tokens, head_learns=learns)
+    plain = token_stats(head(policy), head(ref).detach(), labels)
     for one, other in zip(chunked, plain, strict=True):
         assert torch.allclose(one, other, atol=1e-12)
-    assert torch.allclose(gradient(chunked), gradient(plain), atol=1e-12)
+    for one, other in zip(gradients(chunked), gradients(plain), strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [Capped, Masked])
+def test_gradcheck_through_a_head(make: type[Capped]) -> None:
+    head = make().requires_grad_(False)
+    policy, ref, labels = hidden_states(3)
+    assert torch.autograd.gradcheck(
+        lambda hidden: tuple(chunked_token_stats(head, hidden, ref, labels, chunk_logits=22)), policy
+    )
+
+
+@pytest.mark.parametrize(
+    "kl", [KlUse(False, False, False), KlUse(True, False, False), KlUse(True, True, False), KlUse(True, False, True)]
+)
+def test_what_is_not_wanted_is_0_and_the_rest_is_as_it_was(kl: KlUse) -> None:
+    head = Capped().requires_grad_(False)
+    policy, ref, labels = hidden_states()
+    stats = chunked_token_stats(head, policy, ref, labels, kl=kl)
+    plain = token_stats(head(policy), head(ref), labels)
+    wanted = (True, True, kl.values, kl.values)
+    for one, other, is_wanted in zip(stats, plain, wanted, strict=True):
+        assert torch.allclose(one, other if is_wanted else torch.zeros_like(other), atol=1e-12)
+    for name, is_wanted in (
+        ("logps", True), ("forward_kl", kl.forward_gradient), ("reverse_kl", kl.reverse_gradient)
+    ):  # fmt: skip
+        (gradient,) = torch.autograd.grad(getattr(stats, name).pow(2).sum(), policy, retain_graph=True)
+        (expected,) = torch.autograd.grad(getattr(plain, name).pow(2).sum(), policy, retain_graph=True)
+        assert torch.allclose(gradient, expected if is_wanted else torch.zeros_like(expected), atol=1e-12)
+
+
+def test_a_reference_with_a_head_of_its_own() -> None:
+    head, other = Capped(), nn.Linear(6, 11, dtype=torch.float64)
+    policy, ref, labels = hidden_states()
+    stats = chunked_token_stats(head, policy, ref, labels, ref_head=other, head_learns=True)
+    plain = token_stats(head(policy), other(ref).detach(), labels)
+    for one, each in zip(stats, plain, strict=True):
+        assert torch.allclose(one, each, atol=1e-12)
+
+
+def test_bfloat16_hidden_states_have_float32_statistics_and_close_gradients() -> None:
+    head = nn.Linear(6, 11).requires_grad_(False)
+    policy, ref, labels = (each.detach().float() if each.is_floating_point() else each for each in hidden_states())
+    exact = chunked_token_stats(head, policy.requires_grad_(), ref, labels)
+    (expected,) = torch.autograd.grad(sum(each.sum() for each in exact), policy)
+    half = policy.detach().bfloat16().requires_grad_()
+    stats = chunked_token_stats(head.bfloat16(), half, ref.bfloat16(), labels)
+    assert all(each.dtype == torch.float32 for each in stats)
+    (gradient,) = torch.autograd.grad(sum(each.sum() for each in stats), half)
+    assert gradient.dtype == torch.bfloat16
+    assert torch.allclose(gradient.float(), expected, atol=0.05)
+
+
+def test_no_more_logits_than_the_budget_ever_exist() -> None:
+    seen: list[int] = []
+
+    def head(hidden: Tensor) -> Tensor:
+        seen.append(len(hidden))
+        return hidden @ torch.ones(6, 1000, dtype=torch.float64)
+
+    policy, ref, labels = hidden_states(50)
+    chunked_token_stats(head, policy, ref, labels, chunk_logits=8000)
+    assert max(seen) == 8
 
 
 def test_no_token_is_no_number() -> None:
-    head = nn.Linear(6, 11)
+    head = nn.Linear(6, 11).requires_grad_(False)
     stats = chunked_token_stats(head, torch.zeros(0, 6), torch.zeros(0, 6), torch.zeros(0, dtype=torch.long))
     assert all(each.shape == (0,) for each in stats)
