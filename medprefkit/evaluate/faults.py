@@ -44,8 +44,8 @@ class Fault:
         text: The labelled words of a miss; the words that an edit calls wrong.
         error_type: The label's, or the edit's; empty for a span that had to be left alone.
         becomes: The labelled correction of a miss; what an edit puts there.
-        said: The claims that share a character with it or that the edit is made for, and their verdicts; empty where the
-            tool read no claim.
+        said: The claims that share a character with it or that the edit is made for, and their verdicts; empty where
+            the tool read no claim.
     """
 
     kind: FaultKind
@@ -159,7 +159,13 @@ def _faulty(
 
 def _alarms(judged: Judged, matched: set[int]) -> list[Fault]:
     return [
-        Fault("false alarm", edit.claim_span.text, edit.error_type, edit.replacement, _said(judged, span, edit.claim_ids))
+        Fault(
+            kind="false alarm",
+            text=edit.claim_span.text,
+            error_type=edit.error_type,
+            becomes=edit.replacement,
+            said=_said(judged, span, edit.claim_ids),
+        )
         for i, (edit, span) in enumerate(zip(judged.kept, _ranges(judged), strict=True))
         if i not in matched
     ]
