@@ -31,8 +31,9 @@ format: $(VENV)/installed
 schemas: $(VENV)/installed         ## write schemas/ from the code
 	$(BIN)/python -m medprefkit.schemas
 
-bench: $(VENV)/installed           ## every benchmark, each one command
-	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+bench: $(VENV)/installed           ## every benchmark; DATA=FOLDER for those on real input
+	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/detect.py $(DATA)
 
 # torch first and alone: the CPU build, where one is offered. Then everything in one resolve under the same constraints.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -36,7 +36,7 @@ def commands() -> dict[str, Any]:
 def whole_help() -> str:
     runner = CliRunner(env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
     pages = []
-    for path in ["", "recipes", *commands()]:
+    for path in ["", "recipes", "evaluate", *commands()]:
         shown = runner.invoke(cli.app, [*path.split(), "--help"], prog_name="medprefkit", terminal_width=100)
         assert shown.exit_code == 0
         pages.append(f"$ medprefkit {path} --help\n{shown.output}")
