@@ -19,13 +19,15 @@ _CHANGE = re.compile(
 )
 _STABLE = re.compile(r"\b(?:stable|unchanged|no (?:significant |interval )?change|similar|persist\w*)\b", re.I)
 _COMPARES = re.compile(
-    r"\b(?:compar\w*|previous\w*|prior|interval|unchanged|stable|again|since|improv\w*|worse\w*|progress\w*|resol\w*)\b",
+    r"\b(?:compar\w*|previous\w*|prior|interval|unchanged|chang\w*|stable|again|since|improv\w*|worse\w*|progress\w*|resol\w*|"
+    r"remain\w*|persist\w*|increas\w*|decreas\w*|new(?:ly)?|earlier|redemonstrat\w*|follow-?up)\b",
     re.I,
 )
+_STABILITY = re.compile(r"(?:stable|unchanged)\b", re.I)
 
 _RULES: dict[str, tuple[ErrorType, Severity, str]] = {
     "context": ("unsupported_context", "significant", "image_cannot_show"),
-    "recommendation": ("recommendation", "significant", "nobody_asked_for_advice"),
+    "recommendation": ("recommendation", "insignificant", "nobody_asked_for_advice"),
     "meta_text": ("meta_text", "insignificant", "about_the_answer"),
 }
 
@@ -41,6 +43,8 @@ def judge_beyond_image(claim: Claim, facts: Facts) -> Verdict:
         return unverifiable(claim, rule, same[0].sentence.text)
     if claim.kind == "comparison":
         return _comparison(claim, facts)
+    if claim.kind == "meta_text" and claim.phrase.text.rstrip().endswith(","):
+        return unverifiable(claim, "opening_words")  # "According to the image, " says nothing
     error, severity, rule = _RULES[claim.kind]
     return contradicted(claim, rule, ruling.BEYOND_IMAGE, "", Wrong(error, claim.phrase, "", severity))
 
@@ -49,7 +53,39 @@ def _comparison(claim: Claim, facts: Facts) -> Verdict:
     if _COMPARES.search(facts.text):
         return unverifiable(claim, "reference_compares_too")
     words = claim.phrase.text
+    if _STABILITY.search(words) is not None and claim.polarity == "affirmed":
+        return _stability(claim, facts)
     if _STABLE.search(claim.sentence.text) or not _CHANGE.search(words) or claim.polarity == "denied":
         return unverifiable(claim, "stability_not_judged")
     wrong = Wrong("wrong_temporal", claim.phrase, "")
     return contradicted(claim, "change_without_prior", ruling.BEYOND_IMAGE, "", wrong)
+
+
+def judge_stability(claim: Claim, facts: Facts) -> Verdict | None:
+    """Judge the "stable" of a finding that is there; None where it is not said, or the reference compares too."""
+    words = next((a for a in claim.attributes if a.kind == "temporal" and a.value in {"stable", "unchanged"}), None)
+    if words is None or _COMPARES.search(facts.text) or not claim.phrase.start_char <= words.span.start_char:
+        return None
+    if words.span.end_char > claim.span.start_char:
+        return None
+    wrong = Wrong("wrong_temporal", words.span, "", "insignificant")
+    return contradicted(claim, "stable_without_prior", ruling.BEYOND_IMAGE, "", wrong)
+
+
+def _stability(claim: Claim, facts: Facts) -> Verdict:
+    """Judge "is stable" of a structure: there is nothing to compare with, and what the reference says can be said."""
+    if re.match(r",?\s+and\b", claim.phrase.text, re.I):
+        wrong = Wrong("wrong_temporal", claim.phrase, "", "insignificant")
+        return contradicted(claim, "stable_without_prior", ruling.BEYOND_IMAGE, "", wrong)
+    sentence = claim.sentence.text.lower()
+    for other in facts.claims:
+        concept = facts.lexicon.concepts.get(other.concept)
+        if other.kind != "normality" or other.polarity != "affirmed" or concept is None:
+            continue
+        if not other.concept.startswith("normal_"):
+            continue
+        named = {facts.lexicon.name(o) for o in concept.structures}
+        if any(re.search(rf"\b{re.escape(name)}\b", sentence) for name in named):
+            wrong = Wrong("wrong_temporal", claim.phrase, "normal", "insignificant")
+            return contradicted(claim, "stable_without_prior", ruling.BEYOND_IMAGE, other.sentence.text, wrong)
+    return unverifiable(claim, "stability_not_judged")

@@ -107,6 +107,8 @@ class Facts:
         return next((other for other in self.doubtful if self.related(other.concept, claim.concept)), None)
 
     def _presence(self, claim: Claim, other: Claim) -> Bearing | None:
+        if self._calls_abnormal(other, claim):
+            return Bearing(other, "normality_denied", ruling.NORMALITY)
         if other.polarity != "affirmed" or other.kind == "normality" or not self._inside(other, claim):
             return None
         if other.concept == claim.concept:
@@ -116,6 +118,13 @@ class Facts:
         if self.lexicon.kin(other.concept, claim.concept) and claim.polarity == "affirmed":
             return Bearing(other, "kin_affirmed", ruling.KIN)
         return None
+
+    def _calls_abnormal(self, other: Claim, claim: Claim) -> bool:
+        """Tell whether "not normal" says that there is an abnormality, against an answer that denies one."""
+        if other.kind != "normality" or other.polarity != "denied" or claim.polarity != "denied":
+            return False
+        concept = self.lexicon.concepts.get(other.concept)
+        return concept is not None and claim.concept in concept.denies and claim.concept.endswith("abnormality")
 
     def _inside(self, other: Claim, claim: Claim) -> bool:
         """Tell whether `other`'s thing is one of those that `claim` speaks of, by place and by restricting words."""
@@ -154,6 +163,9 @@ class Facts:
             return None
         if values(claim, "temporal") & {"old", "chronic", "prior", "healed"} or not _side_fits(other, claim):
             return None
+        concept = self.lexicon.concepts.get(other.concept)
+        if concept is not None and concept.acute and values(claim, "temporal") & {"stable", "unchanged"}:
+            return None  # "no acute process" beside what was there before
         return Bearing(other, "normality_denies", ruling.NORMALITY)
 
     def _denies(self, normality: Claim, claim: Claim) -> bool:

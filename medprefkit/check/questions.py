@@ -62,6 +62,10 @@ def judge_yes_no(claim: Claim, body: Sequence[Claim], facts: Facts, prompt: str)
     said_so = _repeats(clause, prompt) and (truth.polarity == "affirmed") != bool(_NEGATION.search(clause))
     if true_already and (instead or (restated and said_so)):
         error = "self_contradiction"
+    normality = [c for c in body if c.kind == "normality" and c.certainty == "certain" and _is_asked(c, facts, prompt)]
+    agrees = bool(normality) and all(_says_abnormal(c) == _says_abnormal(truth) for c in normality)
+    if agrees and _asks_normality(claim, prompt):
+        error = "self_contradiction"
     # "is it abnormal?" may be read as normality denied: the word to write is the one that was not written
     words = "No" if claim.span.text.lower().startswith("y") else "Yes"
     return contradicted(claim, "yes_no", ruling.SAME_CONCEPT, evidence, Wrong(error, claim.span, words))
@@ -154,14 +158,19 @@ def _restates_normality(claim: Claim, question: Claim, ruled: Verdict, facts: Fa
     if claim.certainty != "certain" or not claim.current:
         return False
     if claim.kind == "normality":
-        concept = facts.lexicon.concepts.get(claim.concept)
-        named = concept is not None and any(facts.lexicon.name(s).lower() in prompt.lower() for s in concept.structures)
-        return claim.concept == question.concept or (named and claim.concept.startswith("normal_"))
+        return claim.concept == question.concept or _is_asked(claim, facts, prompt)
     in_general = claim.concept.endswith("abnormality")
     truth_is_normal = _says_abnormal(question) == (ruled.label == "contradicted")
     return in_general or (
         truth_is_normal and claim.polarity == "affirmed" and facts.lexicon.is_a(claim.concept, "abnormality")
     )
+
+
+def _is_asked(claim: Claim, facts: Facts, prompt: str) -> bool:
+    """Tell whether a normality is that of a structure that the question names."""
+    concept = facts.lexicon.concepts.get(claim.concept)
+    named = concept is not None and any(facts.lexicon.name(s).lower() in prompt.lower() for s in concept.structures)
+    return named and claim.concept.startswith("normal_")
 
 
 def _named_instead(claim: Claim, facts: Facts) -> Claim | None:

@@ -38,6 +38,19 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
         rf"any )?{_STUDY}",
     ),
     ("comparison", r",? (?:since|compared (?:to|with)) (?:the )?(?:prior|previous)\b(?=\s*[,.;]|\s*$)"),
+    ("comparison", r",? and (?:(?:is|are|remains?|appears?) )?(?:\w+ly )?(?:stable|unchanged)(?=\s*(?:[.,;]|$))"),
+    (
+        "comparison",
+        r"(?:(?<=\bis\s)|(?<=\bare\s)|(?<=remain\s)|(?<=remains\s)|(?<=appear\s)|(?<=appears\s))"
+        r"(?:\w+ly )?(?:stable|unchanged)(?: in (?:size|appearance|contour|configuration))?"
+        rf"(?: (?:since|from|compared (?:to|with)) (?:the )?{_STUDY})?"
+        r"(?=\s*(?:[.,;]|$))",
+    ),
+    (
+        "comparison",
+        r"\b(?:stable|unchanged)(?= (?:heart|cardiac|cardio ?mediastinal|mediastinal|mediastinum|hilar|osseous|bony) "
+        r"(?:and (?:heart|cardiac|mediastinal|hilar) )?(?:size|silhouettes?|contours?|structures?)\b)",
+    ),
     ("comparison", rf",? (?:a )?contrary to (?:the )?{_STUDY}"),
     (
         "context",

@@ -27,7 +27,9 @@ _BEFORE: dict[Effect, str] = {
     "hypothetical": """
         if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause,
         can cause, may cause, can lead to, can result in, may lead to, could lead to, can be caused by,
-        may be caused by
+        may be caused by, various reasons, various causes, various factors, various conditions, various etiologies,
+        an underlying issue, underlying issues, differential diagnosis includes, differential includes,
+        differential considerations include, would indicate, would suggest, would be consistent with
     """,
     "history": """
         history of, h/o, status post, previously seen, previously noted, prior history of

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
-from medprefkit.edit.clause import affirm_verb, predicate_before
+from medprefkit.edit.clause import Predicate, VerbFlip, affirm_verb, has_verb, predicate_before
 from medprefkit.edit.words import capitalised_like, with_article
 from medprefkit.records import Claim
 
 _NO = re.compile(
     r"\b(?P<no>no)\s+(?P<lead>(?:(?:apparent|visible|definite|obvious|clear|convincing|significant|discernible|detectable|"
-    r"noticeable|further|other|such|evident)\s+)*)(?P<of>(?:evidence|signs?|indications?|findings?)\s+(?:of|for)\s+"
+    r"noticeable|further|other|such|evident)\s+)*)(?P<of>(?:evidence|signs?|indications?|findings?|mention|residuals|residua|sequelae)\s+(?:of|for)\s+"
     r"(?:any\s+|an?\s+)?)?$",
     re.I,
 )
@@ -31,7 +31,11 @@ _ABSENT = re.compile(
     r"evident|detected|appreciated))\b",
     re.I,
 )
-_SEPARATOR = re.compile(r"(?P<comma>\s*,)?\s+(?P<or>or|nor|and)?\s*(?:any\s+)?", re.I)
+_SEPARATOR = re.compile(
+    r"(?P<place>\s+(?:in|of|at|within|on)\s+[\w\s-]{1,40}?)?(?P<comma>\s*,)?\s+(?P<or>or|nor|and)?\s*(?:any\s+|an?\s+)?"
+    r"(?P<of>(?:signs?|evidence|indications?)\s+of\s+)?(?:any\s+|an?\s+)?",
+    re.I,
+)
 _SINGULAR_VERB = re.compile(r"(?P<middle>\s+(?:in\s+[\w\s-]{1,40}?\s+)?)(?P<verb>is|was|has)\b")
 _PLURAL_OF = {"is": "are", "was": "were", "has": "have"}
 _ADJECTIVE = re.compile(
@@ -44,8 +48,8 @@ _ADJECTIVE = re.compile(
 _ORGAN_SAID = re.compile(rf"(?:an?\s+|the\s+)?(?P<adjective>{_ADJECTIVE.pattern})\s+(?P<organ>[\w-]+)", re.I)
 _CARDIOMEGALY = re.compile(r"(?P<degree>mild|moderate|severe|marked|borderline|massive|minimal|slight)?\s*cardiomegaly")
 _NORMAL_PREDICATE = re.compile(
-    r"(?:perfectly\s+|completely\s+|entirely\s+|grossly\s+)?(?:normal(?:\s+in\s+(?:size|contour|appearance))?|clear|"
-    r"unremarkable|within\s+normal\s+limits|intact|healthy|sharp)$",
+    r"(?:perfectly\s+|completely\s+|entirely\s+|grossly\s+)?(?:normal(?:\s+(?:in|for)\s+(?:size|contour|appearance|caliber|shape)(?:\s+and\s+(?:size|contour|appearance|"
+    r"caliber|shape|configuration))?)?|clear|unremarkable(?:\s+in\s+appearance)?|within\s+normal\s+limits|intact|healthy|sharp)$",
     re.I,
 )
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
@@ -53,6 +57,9 @@ _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re
 _NORMAL_ATTRIBUTE = re.compile(
     r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy|clear|unremarkable)(?=\s+(?!in\b|for\b|without\b|with\b|and\b)\w)",
     re.I,
+)
+_OTHER_ORGAN = re.compile(
+    r"\s+and\s+(?:the\s+)?(?:mediastin|hilar|pulmonary|vascul|lung|heart|cardiac|osseous|bony|soft)", re.I
 )
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
@@ -97,6 +104,8 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     end = claim.phrase.end_char
     sentence = text[claim.sentence.start_char : end]
     attributive = _NORMAL_ATTRIBUTE.match(claim.phrase.text)
+    if attributive is not None and _OTHER_ORGAN.match(text, end) is not None:
+        return Refusal(ids, f"{claim.phrase.text!r} is said of another structure too")
     if attributive is not None and _CARDIOMEGALY.fullmatch(truth.lower()) and "size" in claim.phrase.text:
         start = claim.phrase.start_char + (attributive.end() - len(attributive["word"]))
         if attributive["article"]:
@@ -113,6 +122,8 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
         return Refusal(ids, f"{claim.phrase.text!r} is not a plain predicate")
     start = claim.sentence.start_char + found.start()
     predicate = predicate_before(text, claim.sentence.start_char, start)
+    if predicate is None and not has_verb(text, claim.sentence.start_char, claim.sentence.end_char):
+        predicate = Predicate(start, start, plural=False)  # "cardiac silhouette within normal limits ."
     if predicate is None:
         return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
     if _NOT_PLAIN.search(sentence):
@@ -124,6 +135,7 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
         return change(predicate.start, end, words.lower(), ids)
     if (said := _ORGAN_SAID.fullmatch(words)) is not None and said["organ"].lower() in sentence.lower():
         return change(predicate.start, end, said["adjective"].lower(), ids)
+    words = _without_subject(words, sentence)
     if words.split()[-1].lower() in sentence.lower().split():
         return Refusal(ids, f"{words!r} would name its subject twice")
     heart = "heart" in sentence.lower() or "cardiac" in sentence.lower()
@@ -136,8 +148,16 @@ def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refus
     words = capitalised_like(words, "x") if words[:2].istitle() or words[0].isupper() else words
     if (wide := re.match(r"\s+(?:bilaterally|in\s+both\s+lungs)\b", text[end:])) is not None:
         end += wide.end()  # clear on both sides, which the finding need not be
-    verb = _SHOW["plural" if predicate.plural else "singular"]
+    verb = "with" if predicate.verb_start == predicate.start else _SHOW["plural" if predicate.plural else "singular"]
     return change(predicate.verb_start, end, f"{verb} {with_article(words)}", ids)
+
+
+def _without_subject(words: str, sentence: str) -> str:
+    """Drop what the subject says already: a spine shows "degenerative changes", not "spine degenerative changes"."""
+    said = set(re.findall(r"[a-z]+", sentence.lower())) - {"the", "a", "an", "of", "and", "in"}
+    pieces = words.split()
+    kept = [w for k, w in enumerate(pieces) if w.lower() not in said or k == len(pieces) - 1]
+    return " ".join(kept)
 
 
 def join_shown(text: str, changes: Sequence[Change]) -> list[Change]:
@@ -189,7 +209,10 @@ def _affirm_part(
     first, last = group[0], group[-1]
     before = [c for c in rest if c.phrase.start_char < first.phrase.start_char]
     after = [c for c in rest if c.phrase.start_char > last.phrase.start_char]
-    if found["no"].lower() == "without" or (before and after) or len(before) > 1 or len(after) > 1:
+    tail = text[last.phrase.end_char : last.sentence.end_char]
+    if before and re.match(r"\s*,?\s*(?:or|nor)\b", tail):
+        return Refusal(ids, "it stands in a denied list whose other members stay")
+    if (before and after) or len(after) > 1 or (after and found["no"].lower() == "without"):
         return Refusal(ids, "it stands in a denied list whose other members stay")
     body = _listed(text, group, "and", bare=bool(found["of"]))
     if body is None:
@@ -200,7 +223,17 @@ def _affirm_part(
         words = capitalised_like(f"{of}{body}", text[start])
         return change(start, stop, f"{words} but no {of}", ids, wrong=(start, last.phrase.end_char))
     gap_start = before[-1].phrase.end_char
-    return change(gap_start, last.phrase.end_char, f" but {of}{body}", ids)
+    with_ = "with " if found["no"].lower() == "without" else ""
+    if len(before) == 1:
+        return change(gap_start, last.phrase.end_char, f" but {with_}{of}{body}", ids)
+    # "no A, B, or C" -> "no A or B, but C"
+    joint_start = before[-2].phrase.end_char
+    kept = text[_denied_from(text, before[-1]) : gap_start]
+    if _SEPARATOR.fullmatch(text[joint_start : _denied_from(text, before[-1])]) is None:
+        return Refusal(ids, "the denied list is not a plain coordination")
+    lead = "" if len(before) == 2 else ","
+    words = f"{lead} or {kept}, but {with_}{of}{body}"
+    return change(joint_start, last.phrase.end_char, words, ids, wrong=(gap_start, last.phrase.end_char))
 
 
 def _affirm_verb(
@@ -218,8 +251,6 @@ def _affirm_verb(
         return change(floor + found.start("be"), group[-1].phrase.end_char, f"{verb} {body}", ids)
     if (found := _NEGATIVE_FOR.search(left)) is not None and len(group) == 1:
         return change(floor + found.start("no"), floor + found.end("no"), "positive", ids)
-    if len(group) > 1:
-        return Refusal(ids, "a verb is denied of several findings")
     flip = affirm_verb(text, floor, max(left_end, first.phrase.end_char), last=True)
     if flip is None:
         return Refusal(ids, f"the words that deny {first.span.text!r} are not known")
@@ -229,6 +260,8 @@ def _affirm_verb(
         and re.fullmatch(r"\s+(?:any\s+)?(?:(?:signs?|evidence)\s+of\s+)?(?:(?:any|an?)\s+)?", gap) is None
     ):
         return Refusal(ids, f"other words stand between the denial and {first.span.text!r}")
+    if len(group) > 1:
+        return _affirm_verb_of_list(text, group, flip, gap, ids)
     if flip.end > left_end:
         return change(flip.start, flip.end, flip.replacement, ids)
     if (negated := re.search(r"\s*\bnot$", text[flip.start : flip.end])) is not None and not gap.strip():
@@ -245,6 +278,17 @@ def _affirm_verb(
     return change(flip.start, end, f"{flip.replacement}{body}", ids)
 
 
+def _affirm_verb_of_list(
+    text: str, group: Sequence[Claim], flip: VerbFlip, gap: str, ids: tuple[str, ...]
+) -> Change | Refusal:
+    """Affirm "does not show any A or B": "shows A and B"."""
+    body = _listed(text, group, "and", bare=bool(re.search(r"\bof\s", gap)))
+    if body is None or flip.end > _denied_from(text, group[0]):
+        return Refusal(ids, "a verb is denied of several findings")
+    of = re.sub(r"\bany\s+", "", gap) if re.search(r"\bof\s", gap) else " "
+    return change(flip.start, group[-1].phrase.end_char, f"{flip.replacement}{of}{body}", ids)
+
+
 def _listed(text: str, group: Sequence[Claim], conjunction: str, *, bare: bool) -> str | None:
     """Return "A, B, and C" with articles where they belong, or None where other words stand between the items."""
     items = [_item(text, c) for c in group]
@@ -253,10 +297,11 @@ def _listed(text: str, group: Sequence[Claim], conjunction: str, *, bare: bool) 
         found = _SEPARATOR.fullmatch(text[one.phrase.end_char : _denied_from(text, two)])
         if found is None:
             return None
-        joint = ", " if found["comma"] else " "
+        joint = f"{found['place'] or ''}{', ' if found['comma'] else ' '}"
         if found["or"] or k == len(group) - 1:
             joint += f"{conjunction} "
-        pieces += [joint, items[k] if bare else with_article(items[k])]
+        of = found["of"] or ""
+        pieces += [joint, of, items[k] if bare or of else with_article(items[k])]
     return "".join(pieces)
 
 

@@ -8,15 +8,15 @@ not edited.
 import re
 from typing import NamedTuple
 
-_ADVERBS = r"(?:(?:\w+ly|also|quite|very|now|still|rather|somewhat|too|more|most|well)\s+)*"
+_ADVERBS = r"(?:(?:\w+ly|all|both|otherwise|also|quite|very|now|still|rather|somewhat|too|more|most|well)\s+)*"
 
 _COPULA = re.compile(
-    rf"(?:^|\s)(?P<verb>(?:is|are|was|were|be|been|remains?|becomes?|(?:appears?|appeared|seems?|looks?)(?:\s+to\s+be)?))"
+    rf"(?:^|\s)(?P<verb>(?:(?:is|are|was|were)\s+being|is|are|was|were|be|been|remains?|becomes?|(?:appears?|appeared|seems?|looks?)(?:\s+to\s+be)?))"
     rf"\s+(?P<adverbs>{_ADVERBS})$",
     re.I,
 )
 _THERE = re.compile(
-    rf"\bthere\s+(?:{_ADVERBS})(?:is|are|was|were|may\s+be|might\s+be|appears?\s+to\s+be|seems?\s+to\s+be)\s+{_ADVERBS}$",
+    rf"\bthere(?:\s+|(?=['’]))(?:{_ADVERBS})(?:['’]s|is|are|was|were|may\s+be|might\s+be|appears?\s+to\s+be|seems?\s+to\s+be)\s+{_ADVERBS}$",
     re.I,
 )
 _SHOWS = re.compile(
@@ -31,12 +31,12 @@ _IMAGE_INDICATES = re.compile(
     re.I,
 )
 _IS_CAUSING = re.compile(
-    rf"\b(?:is|are|be)\s+{_ADVERBS}(?:causing|leading\s+to|producing|resulting\s+in)\s+$",
+    rf"\b(?:is|are|be|and)\s+{_ADVERBS}(?:causing|leading\s+to|producing|resulting\s+in)\s+$",
     re.I,
 )
 """A finite verb, whose object can be denied where it stands: "is causing no shift"."""
 _CLAUSE_START = re.compile(
-    r"(?:^|[;]|,?\s+(?:and|but|while|whereas)|(?:Additionally|Furthermore|Moreover|Also|Finally|Lastly|However|"
+    r"(?:^|[;,]|,?\s+(?:and|but|while|whereas)|(?:Additionally|Furthermore|Moreover|Also|Finally|Lastly|However|"
     r"Specifically|In addition|Overall),)\s*$",
     re.I,
 )
@@ -44,7 +44,7 @@ _EXISTS = re.compile(
     r"\s*(?:(?:in|of|on|at|within|throughout|involving)\s+[\w\s-]{1,50}?\s+)?"
     r"(?:(?:is|are|was|were|(?:can|may|could|might)(?:\s+(?:also|\w+ly))?\s+be)(?P<also>\s+also)?\s+(?:\w+ly\s+|also\s+)*"
     r"(?:present|seen|noted|evident|visible|identified|observed|visuali[sz]ed|detected|found|demonstrated|apparent|"
-    r"appreciated|noticed|shown|suspected|noticeable|indicated)\b|(?:seen|noted|present|identified|observed)\b|"
+    r"appreciated|noticed|shown|suspected|noticeable|indicated|scattered|distributed)\b|(?:seen|noted|present|identified|observed)\b|"
     r"(?:exists?)\b)",
     re.I,
 )
@@ -63,14 +63,19 @@ _INCLUDES = re.compile(r"(?P<cut>,?\s+(?:including|such\s+as|namely|specifically
 
 
 _JOINT = re.compile(
-    r"(?:(?P<comma>,)\s+|\s+)(?:(?P<word>and|as\s+well\s+as|along\s+with|together\s+with|accompanied\s+by|plus)\s+(?:also\s+)?"
+    r"(?:(?P<comma>,)\s+|\s+)(?:(?P<word>and|as\s+well\s+as|along\s+with|alongside|together\s+with|accompanied\s+by|plus)\s+(?:also\s+)?"
     r"|(?<=,\s))$",
     re.I,
 )
 _OPENS_LIST = re.compile(
-    r"\b(?:there\s+(?:\w+\s+){0,2}(?:is|are|was|were|be)|shows?|showed|showing|demonstrat(?:es?|ed|ing)|reveal(?:s|ed|ing)?|"
+    r"\b(?:there\s+(?:\w+\s+){0,2}(?:is|are|was|were|be)|there['’]s|shows?|showed|showing|demonstrat(?:es?|ed|ing)|reveal(?:s|ed|ing)?|"
     r"display(?:s|ed|ing)?|depict(?:s|ed|ing)?|exhibit(?:s|ed|ing)?|has|have|having|with|presents?\s+with|contain(?:s|ing)?|"
     r"indicates?|including|includes?|such\s+as|namely)\b",
+    re.I,
+)
+_FRAGMENT_TAIL = re.compile(
+    r"\s*(?:[.;,]|$)|\s+(?:in|of|at|on|within|along|throughout|over|overlying|without|with|near|involving|bilaterally|stable|noted|"
+    r"seen|present)\b",
     re.I,
 )
 _FINITE = re.compile(r"\b(?:is|are|was|were|appears?|seems?|can|could|may|might|which|that)\b|;", re.I)
@@ -136,6 +141,13 @@ def is_said_to_exist(text: str, sentence_start: int, start: int, end: int, sente
     return _EXISTS.match(right) is not None or (
         _ENDS.match(right) is not None and not text[sentence_start:start].strip()
     )
+
+
+def is_fragment(text: str, sentence_start: int, start: int, end: int, sentence_end: int) -> bool:
+    """Tell whether the phrase at [start, end) opens a sentence without a verb: "scarring in the left base ."."""
+    if text[sentence_start:start].strip() or has_verb(text, sentence_start, sentence_end):
+        return False
+    return _FRAGMENT_TAIL.match(text, end) is not None
 
 
 def inference_before(text: str, sentence_start: int, position: int) -> int | None:

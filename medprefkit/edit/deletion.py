@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 
 from medprefkit.edit.change import Change, Refusal, change
-from medprefkit.records import Claim
+from medprefkit.edit.words import article, capitalised_like
+from medprefkit.records import Claim, Span
 
 _STARTS_CLAUSE = re.compile(
     r"\s*,?\s*(?:and\s+)?(?:taken|obtained|performed|acquired|after|before|following|during|since|with|without|due|because|"
@@ -42,12 +43,19 @@ _GLOSS = re.compile(
     r"as\s+(?:it|the))\b[^.;:]*)(?=[.;:]|$)",
     re.I,
 )
+_AND_STABLE = re.compile(r",?\s+and\s+(?:\w+\s+)?(?:\w+ly\s+)?(?:stable|unchanged)", re.I)
+_OPENS_LAST = re.compile(
+    r",\s+(?:which|as|causing|indicating|suggesting|resulting\s+in|leading\s+to|characterized\s+by|caused\s+by)\b|"
+    r",?\s+(?:due\s+to|because\s+of)\b",
+    re.I,
+)
 _NEW_CLAUSE = re.compile(
     r"(?:,|\band|\bbut|\bwhile)\s+(?:there|no|the\s+\w+\s+(?:is|are|appears?)|it\s+is|this)\b", re.I
 )
 _SPEAKS_ON = (
-    r"\s*(?:This|That|These|Those|Such)\s+(?:{nouns}|condition|finding|findings|abnormality|abnormalities|means|"
-    r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?|is\s+an?)\b|"
+    r"\s*(?:[Tt]his|That|These|Those|Such)\s+(?:{nouns}|condition|finding|findings|abnormality|abnormalities|means|"
+    r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?|is\s+an?|"
+    r"is\s+(?:most\s+|highly\s+)?(?:concerning|suspicious|worrisome|suggestive|consistent|compatible))\b|"
     r"\s*The\s+(?:{nouns})\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -71,11 +79,50 @@ def delete_phrase(text: str, claim: Claim) -> Change | Refusal:
         start -= len(before) - len(before.rstrip())
     elif left:
         start = text.rindex(",", sentence.start_char, start)
+    if re.search(r"\b(?:is|was|are|were|be|been)$", text[sentence.start_char : start]):
+        return _whole_clause(text, claim, start, end)
+    if left and _AND_STABLE.fullmatch(claim.phrase.text) is not None:
+        return change(claim.phrase.start_char, end, "", ids)
     if not left or _STARTS_CLAUSE.match(text[start:end]) is None:
         return Refusal(ids, f"{claim.phrase.text!r} is not a clause that can leave by itself")
     if _ENDS_CLAUSE.match(text[end : sentence.end_char]) is None:
         return Refusal(ids, f"{claim.phrase.text!r} does not end its clause")
     return change(start, end, "", ids)
+
+
+def _whole_clause(text: str, claim: Claim, start: int, end: int) -> Change | Refusal:
+    """Delete the sentence of "It was [taken after surgery]", which would be left without a predicate.
+
+    What follows may only say more of what goes (", which is ..."). A relative clause that holds it goes by itself:
+    "a postoperative image, which means that it was [taken after surgery]".
+    """
+    sentence = claim.sentence
+    ids = (claim.claim_id,)
+    if re.match(r"\s*(?:[.!?]|$|,\s+which\b)", text[end : sentence.end_char]) is None:
+        return Refusal(ids, f"{claim.phrase.text!r} does not end its clause")
+    relative = list(re.finditer(r",\s+(?:which|meaning|as|and)\b", text[sentence.start_char : start]))
+    if not relative:
+        return delete_sentence(text, claim)
+    at = sentence.start_char + relative[-1].start()
+    return change(at, end, "", ids)
+
+
+def delete_word(text: str, claim: Claim, target: Span) -> Change | Refusal:
+    """Delete an adjective before its noun; the article is fitted: "an [unchanged] nodule" -> "a nodule"."""
+    ids = (claim.claim_id,)
+    rest = re.match(r"(?P<space>\s+)(?P<next>[\w-]+)", text[target.end_char :])
+    if rest is None:
+        return Refusal(ids, f"{target.text!r} does not stand before its noun")
+    end = target.end_char + rest.end("space")
+    before = re.search(r"\b(?P<article>an?)\s+$", text[: target.start_char], re.I)
+    if before is not None and article(rest["next"]) != before["article"].lower():
+        words = capitalised_like(f"{article(rest['next'])} ", before["article"])
+        wrong = (target.start_char, target.end_char)
+        return change(before.start("article"), end, words, ids, wrong=wrong)
+    if target.text[:1].isupper():
+        word = rest["next"]
+        return change(target.start_char, end + len(word), word[0].upper() + word[1:], ids)
+    return change(target.start_char, end, "", ids, wrong=(target.start_char, target.end_char))
 
 
 def delete_sentence(text: str, claim: Claim) -> Change | Refusal:
@@ -91,6 +138,16 @@ def delete_sentence(text: str, claim: Claim) -> Change | Refusal:
     if not text[end:].strip():
         return Refusal(ids, "nothing would be left of the answer")
     return change(start, end + after, "", ids)
+
+
+def last_clause(text: str, claim: Claim) -> Change | None:
+    """Return the deletion of the relative or causal clause that ends the claim's sentence and holds it, or None."""
+    floor, ceiling = claim.sentence.start_char, claim.sentence.end_char
+    opened = [found.start() for found in _OPENS_LAST.finditer(text[floor : claim.span.start_char])]
+    end = floor + len(text[floor:ceiling].rstrip(" .!?"))
+    if not opened or _NEW_CLAUSE.search(text[floor + opened[-1] + 1 : end]) is not None:
+        return None
+    return change(floor + opened[-1], end, "", (claim.claim_id,))
 
 
 def trailing_inference(

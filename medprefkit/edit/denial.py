@@ -12,23 +12,25 @@ from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import (
+    Predicate,
     has_verb,
     image_indicates,
     inclusion_before,
     inference_before,
+    is_fragment,
     is_said_to_exist,
     is_shown,
     joint_before,
     predicate_before,
 )
 from medprefkit.edit.noun_phrase import NounPhrase, noun_phrase
-from medprefkit.edit.words import DEFINITE, capitalised_like, is_empty_under_no
+from medprefkit.edit.words import DEFINITE, capitalised_like, is_empty_under_no, is_plural
 from medprefkit.records import Claim
 
 _SEPARATOR = re.compile(
     r"(?P<place>\s+(?:in|within|throughout|at|of|on)\s+(?:[\w-]+\s+){0,4}?[\w-]+)?"
     r"(?P<sep>\s*,\s*(?:(?:and|or|as\s+well\s+as|along\s+with|with)\s+)?|"
-    r"\s+(?:and|or|with|along\s+with|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
+    r"\s+(?:and|or|with|along\s+with|alongside|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
     re.I,
 )
 _COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
@@ -45,6 +47,15 @@ _SIZED = re.compile(
 _OTHER_PREDICATE = re.compile(
     r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,4}?\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
 )
+_ORGAN_BEFORE = re.compile(
+    r"\b(?P<det>an?)\s+(?P<organ>(?:heart|mediastinum|trachea|aorta|diaphragm|hemidiaphragm|liver|spleen|kidney)(?:\s+silhouette)?)\s+$",
+    re.I,
+)
+_STAYS = re.compile(
+    r"(?:\s+(?:in|of|at)\s+[\w\s-]{1,40}?)?\s+(?:is|are|appears?|remains?)\s+(?:\w+ly\s+)?(?:stable|unchanged)(?=\s*(?:[.;]|$))",
+    re.I,
+)
+_APPEARS = re.compile(r"(?P<verb>appears?|seems?)(?:\s+to\s+be)?\s+", re.I)
 _ALSO_BAD = re.compile(
     r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*(?:damaged|distorted|abnormal|displaced|deformed|irregular|compressed|broken|"
     r"not\s+(?:within\s+normal\s+limits|normal))(?=\s*[,.;]|\s*$)",
@@ -54,6 +65,9 @@ _ALSO_BAD = re.compile(
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
+_OF_NOUN = re.compile(
+    r"(?:[\w-]+\s+)?(?:evidence|signs?|indications?|areas?|foci|regions?|patches)\s+of\s+(?:an?\s+)?", re.I
+)
 _EITHER_OF = re.compile(r"\bor\b", re.I)
 """In "scarring or atelectasis" nobody affirmed both: one of them cannot be denied alone."""
 _INFERRING = re.compile(
@@ -159,9 +173,11 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [change(start, group[-1].end, f"clear of {_joined(text, group)}", ids)]
     predicate = predicate_before(text, floor, first.start)
     if predicate is not None and not first.determiner:
-        return [_opposite(text, group, predicate.start, floor, truth, ids, listed.predicates)]
+        return [_opposite(text, group, predicate, floor, truth, ids, listed.predicates)]
     if _is_clause(text, floor, first.start, group[-1].end, ceiling):
         return [change(first.start, group[-1].end, capitalised_like(_denied_list(text, group), text[first.start]), ids)]
+    if (called := _called(text, group, floor, truth, ids)) is not None:
+        return [called]
     if listed.before is not None or listed.after is not None:
         part = _deny_part(text, group, listed, ids)
         if isinstance(part, Change):
@@ -174,9 +190,33 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
     if not (is_shown(text, floor, first.start) or is_said_to_exist(text, floor, first.start, group[-1].end, ceiling)):
         if (going_on := _go_on(text, group, listed, floor, ids)) is not None:
             return [going_on]
+        if (
+            is_fragment(text, floor, first.start, group[-1].end, ceiling)
+            and _REACHED.match(text, group[-1].end) is None
+        ):
+            words = capitalised_like(_denied_list(text, group), text[first.start])
+            return [change(first.start, group[-1].end, words, ids)]
+        stable = _STAYS.match(text, group[-1].end)
+        if stable is not None and not text[floor : first.start].strip() and len(group) == 1:
+            verb = "are" if is_plural(first.denied) else "is"
+            words = capitalised_like(f"{_denied_list(text, group)} {verb} seen", text[first.start])
+            return [change(first.start, stable.end(), words, ids, wrong=(first.start, group[-1].end))]
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
     replacement = capitalised_like(_denied_list(text, group), text[first.start])
     return [change(first.start, group[-1].end, replacement, ids)]
+
+
+def _called(text: str, group: Sequence[NounPhrase], floor: int, truth: str, ids: tuple[str, ...]) -> Change | None:
+    """Call an organ normal that a participle behind it calls otherwise: "a mediastinum shifted to the right"."""
+    organ = _ORGAN_BEFORE.search(text[floor : group[0].start])
+    if organ is None or len(group) > 1 or group[0].determiner or _NORMAL_WORDS.search(truth) is None:
+        return None
+    if re.fullmatch(r"\w+(?:ed|en)", text[group[0].start : group[0].end]) is None:
+        return None
+    start = floor + organ.start("det")
+    trailing = _GOES_ALONG.match(text, group[0].end)
+    end = trailing.end() if trailing is not None else group[0].end
+    return change(start, end, f"a normal {organ['organ']}", ids)
 
 
 def _is_clause(text: str, floor: int, start: int, end: int, ceiling: int) -> bool:
@@ -209,7 +249,11 @@ def _go_on(text: str, group: Sequence[NounPhrase], listed: Listed, floor: int, i
 def _as_denied(text: str, phrase: NounPhrase, truth: str, *, alone: bool) -> NounPhrase:
     """Keep the size word where the reference denies that size only: "no large effusion" denies no small one."""
     sizes = [w for w in _SIZE_DENIED.findall(truth) if alone or w in text[phrase.start : phrase.end].lower()]
-    return replace(phrase, denied=f"{sizes[0]} {phrase.denied}") if sizes else phrase
+    if not sizes:
+        return phrase
+    lead = _OF_NOUN.match(phrase.denied)
+    at = lead.end() if lead is not None else 0
+    return replace(phrase, denied=f"{phrase.denied[:at]}{sizes[0]} {phrase.denied[at:]}")
 
 
 def join_predicates(text: str, changes: Sequence[Change]) -> list[Change]:
@@ -322,15 +366,18 @@ def _cut_inference(
 def _opposite(
     text: str,
     group: Sequence[NounPhrase],
-    start: int,
+    predicate: Predicate,
     floor: int,
     truth: str,
     ids: tuple[str, ...],
     predicates: frozenset[int],
 ) -> Change | Refusal:
     """Replace a predicate: "is significantly enlarged" -> "is normal", or "not enlarged" where only that is known."""
-    end = group[-1].end
+    start, end = predicate.start, group[-1].end
     subject = text[floor:start].lower()
+    being = re.search(r"\bbeing\s+$", text[predicate.verb_start : start], re.I)
+    if being is not None:
+        start = predicate.verb_start + being.start()
     found = _NORMAL_WORDS.search(truth)
     if found is not None and (also := _ALSO_BAD.match(text, end)) is not None:
         end = also.end()
@@ -340,6 +387,10 @@ def _opposite(
     if found is None:
         if len(group) > 1:
             return Refusal(ids, f"{text[start:end]!r} has no one opposite")
+        if (appears := _APPEARS.fullmatch(text[predicate.verb_start : group[0].claim.phrase.start_char])) is not None:
+            verb = f"{'do' if predicate.plural else 'does'} not {appears['verb'].rstrip('s')}"
+            rest = text[predicate.verb_start + appears.end("verb") : end]
+            return change(predicate.verb_start, end, f"{verb}{rest}", ids)
         return change(start, end, f"not {text[group[0].claim.phrase.start_char : end]}", ids)
     words = found[0].lower()
     if (trailing := _GOES_ALONG.match(text, end)) is not None:
@@ -372,6 +423,10 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
             return change(start, end, _denied_list(text, group), ids)  # what comes after begins a clause
         after = noun_phrase(text, listed.after).start
         gap = text[end:after]
+        if inclusion_before(text, group[0].claim.sentence.start_char, start) is not None and _COORDINATOR.fullmatch(
+            gap
+        ):
+            return change(start, after, "", ids, wrong=(start, end))  # the list goes on without its first members
         if (
             _COORDINATOR.fullmatch(gap) is None
             or _EITHER_OF.search(gap)

@@ -38,6 +38,12 @@ _BOTH = re.compile(
 _UNCHANGED = re.compile(r"\s+(?:grossly\s+|overall\s+)?(?:stable|unchanged)(?=\s*(?:[.,;]|$))", re.I)
 _ONE_SIDE = re.compile(r"\s+(?:present\s+)?(?:on|at)\s+(?:the\s+)?(?:left|right)(?:\s+side)?$|\s+bilaterally$", re.I)
 _WITH_LOOKS = re.compile(r"^\s+with\s+[\w\s,-]*(?:edges?|margins?|borders?|contours?|density|appearance)$", re.I)
+_SIDE_WORDS = frozenset({"left", "right"})
+_PLACE_NEXT = re.compile(
+    r"[\s-]+(?:upper|middle|lower|mid\w*|lung|lobe|base|basilar|apical|apex|hilar|perihilar|suprahilar|infrahilar|lingular)\b",
+    re.I,
+)
+"""After a side: "left lower lobe" is one place, which stays true without the finding."""
 _KEPT_KINDS = frozenset({"location", "measurement"})
 _KEPT_AGES = frozenset({"acute", "recent", "chronic", "old"})
 
@@ -150,6 +156,9 @@ def _kept_modifiers(text: str, claim: Claim, start: int, end: int, *, keep_artic
         if lowered in INDEFINITE:
             if keep_article and lowered in {"a", "an"}:
                 kept.append(word)
+            continue
+        if lowered in _SIDE_WORDS and _PLACE_NEXT.match(text, at + len(word)):
+            kept.append(lowered)
             continue
         if lowered in DEFINITE | COUNTING or lowered in {"and", "or", "to"} or is_empty_under_no(word):
             continue

@@ -15,7 +15,9 @@ from medprefkit.edit.decisions import linked_claims
 from medprefkit.edit.deletion import (
     delete_phrase,
     delete_sentence,
+    delete_word,
     dependent_sentence,
+    last_clause,
     trailing_gloss,
     trailing_inference,
 )
@@ -32,7 +34,7 @@ _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
 _NO_BEFORE = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
-_LEAD_WORDS = 3
+_LEAD_WORDS = 5
 """At most so many words ("In this case,") before the words that point back, for a sentence to be about the thing."""
 
 
@@ -99,12 +101,10 @@ class Plan:
             inside = [c for c in self._claims if c.sentence == claim.sentence]
             first = min(inside, key=_start)
             lead = self._text[first.sentence.start_char : first.phrase.start_char]
-            if (
-                first.refers_to not in self._verdicts
-                or len(lead.split()) > _LEAD_WORDS
-                or any(_must_stay(c, self._verdicts) for c in inside)
-            ):
-                self._made.add(Refusal((claim.claim_id,), "its sentence also says what is true"))
+            about = first.refers_to in self._verdicts and len(lead.split()) <= _LEAD_WORDS
+            nothing_else = all(c.claim_id in self._verdicts and not self._verdict(c).truth for c in inside)
+            if not (about or nothing_else) or any(_must_stay(c, self._verdicts) for c in inside):
+                self._made.add(self._dependent_clause(claim))
                 taken.add(claim.claim_id)
                 continue
             made = delete_sentence(self._text, claim)
@@ -113,10 +113,24 @@ class Plan:
             taken |= set(ids)
         return taken
 
+    def _dependent_clause(self, claim: Claim) -> Change | Refusal:
+        """Delete the clause that speaks further of what is not there, at the end of a sentence that stays."""
+        found = last_clause(self._text, claim)
+        if found is None:
+            return Refusal((claim.claim_id,), "its sentence also says what is true")
+        inside = [c for c in self._claims if found.start <= c.span.start_char < found.end and c.role != "definition"]
+        if any(c.claim_id not in self._verdicts for c in inside):
+            return Refusal((claim.claim_id,), "its sentence also says what is true")
+        return found
+
     def _deletions(self, claims: Sequence[Claim]) -> set[str]:
         taken = [c for c in claims if self._verdict(c).error_type in _DELETED and not self._verdict(c).truth]
         for claim in taken:
-            self._made.add(delete_phrase(self._text, claim))
+            target = self._verdict(claim).target
+            if target is not None and target != claim.phrase and self._verdict(claim).error_type == "wrong_temporal":
+                self._made.add(delete_word(self._text, claim, target))
+            else:
+                self._made.add(delete_phrase(self._text, claim))
         return {c.claim_id for c in taken}
 
     def _words(self, claims: Sequence[Claim]) -> set[str]:
@@ -158,7 +172,10 @@ class Plan:
         mates = [
             c
             for c in self._claims
-            if c.list_id == first.list_id and c.polarity == "affirmed" and c not in [p.claim for p in group]
+            if c.list_id == first.list_id
+            and c.polarity == "affirmed"
+            and c not in [p.claim for p in group]
+            and not (c.claim_id in self._verdicts and _is_removed(c, self._verdict(c)))
         ]
         before = sorted((c for c in mates if c.span.start_char < first.span.start_char), key=_start)
         after = sorted((c for c in mates if c.span.start_char > last.span.start_char), key=_start)

@@ -16,7 +16,7 @@ from medprefkit.records import AttributeKind, Claim, ErrorType, Verdict
 _ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
 _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
 _ACRONYM = re.compile(r"[A-Z0-9-]{2,}")
-_SLOT_NOUNS = ("plane", "view", "weighted", "section", "projection", "imaging", "scan", "image")
+_SLOT_NOUNS = ("plane", "view", "weighted", "section", "projection", "imaging", "scan", "image", "system")
 _OWN_NOUN = re.compile(r"\b(?:scan|image|imaging|x-?rays?|radiographs?|ultrasound|plane|view|section|weighted)\b", re.I)
 _EDGES = re.compile(r"^[^\w(]+|[\s.,;:]+$")
 _NAMES_IMAGE = re.compile(r"\s+(?:x-?ray|ct|mri|scan|image|radiograph|ultrasound)\b", re.I)
@@ -45,6 +45,14 @@ _ERROR_OF: dict[AttributeKind, ErrorType] = {
     "descriptor": "wrong_descriptor",
     "temporal": "wrong_temporal",
 }
+_SPELLED = {
+    "1": "one", "one": "one", "single": "one", "a single": "one", "2": "two", "two": "two", "3": "three",
+    "three": "three", "4": "four", "four": "four", "5": "five", "five": "five", "6": "six", "six": "six",
+}  # fmt: skip
+_DESCRIBED = frozenset({"finding", "device", "organ", "location"})
+"""Kinds whose attributes are words of their own; a size with its unit is one value."""
+_SIZE = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:x|×|by)\s*\d+(?:\.\d+)?)*\s*(?:mm|cm|millimet\w+|centimet\w+)\b", re.I)
+_ADJECTIVE_ONLY = re.compile(r"(?:\w+[\s-])?\w+(?:al|ary|ic|ous|ular)$", re.I)
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
@@ -63,6 +71,8 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if verdict.target is None:
         raise ValueError(f"{verdict.claim_id}: a verdict without a target cannot be put right")
     ids = (claim.claim_id,)
+    if (contrast := _contrast(text, claim, verdict)) is not None:
+        return contrast
     start, end = _with_twin(text, verdict.target.start_char, verdict.target.end_char)
     if _COLOURS.search(verdict.truth):
         start, end = _with_shades(text, start, end)
@@ -71,6 +81,8 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if verdict.error_type == "wrong_modality" and _BODY.search(verdict.truth):
         start = body.start() if (body := _BODY_BEFORE.search(text[:start])) is not None else start
     words = _fitted(text, start, end, verdict)
+    if words is None and (counted := _counted(text, start, end, verdict, ids)) is not None:
+        return counted
     if words is None:
         return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
     stop = _with_gloss(text, end, verdict)
@@ -89,6 +101,34 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
 
 
+def _contrast(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal | None:
+    """Swap the names where the answer sets the true one against the wrong one: "the liver is smaller than the kidney".
+
+    To write the truth once more would name it twice. None where the sentence does not name it.
+    """
+    target, truth = verdict.target, re.sub(r"^(?:the|an?)\s+", "", _EDGES.sub("", verdict.truth), flags=re.I)
+    if target is None or claim.role != "slot_answer" or not truth:
+        return None
+    rest = text[target.end_char : claim.sentence.end_char]
+    other = re.search(rf"\b{re.escape(truth)}\b", rest, re.I)
+    if other is None:
+        return None
+    ids = (claim.claim_id,)
+    if (
+        re.search(
+            r"\b(?:than|not|compared\s+(?:to|with)|instead\s+of|unlike|versus)\s+(?:of\s+)?(?:the\s+|an?\s+)?$",
+            rest[: other.start()],
+        )
+        is None
+    ):
+        return Refusal(ids, f"{truth!r} stands in the sentence already")
+    ours = re.sub(r"^(?:the|an?)\s+", "", target.text, flags=re.I)
+    lead = len(target.text) - len(ours)
+    stop = target.end_char + other.end()
+    words = f"{_cased(truth, ours, opens=False)}{rest[: other.start()]}{ours}"
+    return change(target.start_char + lead, stop, words, ids, wrong=(target.start_char + lead, target.end_char))
+
+
 def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change | Refusal]:
     """Put the verdict's truth where its target stands, one change a word where several attributes are wrong.
 
@@ -97,7 +137,7 @@ def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change
     target = verdict.target
     pieces = _WORD.finditer(target.text) if target is not None else iter(())
     words, truths = list(pieces), _WORD.findall(verdict.truth)
-    if target is None or len(words) < 2 or len(words) != len(truths):
+    if target is None or len(words) < 2 or len(words) != len(truths) or claim.kind not in _DESCRIBED:
         return [replace_words(text, claim, verdict)]
     changes: list[Change] = []
     for word, truth in zip(words, truths, strict=True):
@@ -191,18 +231,38 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
     if _changes_number(text, start, end, verdict):
         return None
     truth = _without_twin(truth)
+    if verdict.error_type == "wrong_measurement":
+        sizes = _SIZE.findall(truth)
+        if len(sizes) != 1:
+            return None
+        truth = sizes[0]
+    if _lacks_noun(text, end, target, truth, verdict):
+        return None
     for noun in _SLOT_NOUNS:
         # "the coronal plane" and "Transverse Plane": the noun stands already, or must stay
         ours, theirs = re.search(rf"[\s-]{noun}$", target, re.I), re.search(rf"[\s-]{noun}$", truth, re.I)
         if theirs is not None and ours is None and re.match(rf"(?:\s+\w+)?[\s-]+{noun}\b", text[end:], re.I):
             truth = truth[: theirs.start()]
-        if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict):
+        if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict, noun):
             truth = f"{truth}{ours[0]}"
     opens = not text[:start].strip() or text[:start].rstrip()[-1] in ".!?:"
     return _cased(truth, target, opens=opens)
 
 
-def _takes_noun(verdict: Verdict) -> bool:
+def _lacks_noun(text: str, end: int, target: str, truth: str, verdict: Verdict) -> bool:
+    """Tell whether an adjective would stand for a noun: "shows the cardiopulmonary"."""
+    if (
+        verdict.error_type != "wrong_organ"
+        or _ADJECTIVE_ONLY.fullmatch(truth) is None
+        or _ADJECTIVE_ONLY.fullmatch(target)
+    ):
+        return False
+    return not target.lower().endswith(" system") and re.match(r"\s+\w+", text[end:]) is None
+
+
+def _takes_noun(verdict: Verdict, noun: str) -> bool:
+    if noun == "system":
+        return verdict.error_type == "wrong_organ" and _ADJECTIVE_ONLY.fullmatch(verdict.truth.rstrip(". ")) is not None
     return verdict.error_type in {"wrong_modality", "wrong_view_plane"}
 
 
@@ -215,6 +275,32 @@ def _changes_number(text: str, start: int, end: int, verdict: Verdict) -> bool:
         one = {"1", "one", "a", "single", "a single", "solitary"}
         return (target in one) != (truth in one) and re.match(r"\s+[a-z]", text[end:]) is not None
     return False
+
+
+def _counted(text: str, start: int, end: int, verdict: Verdict, ids: tuple[str, ...]) -> Change | None:
+    """Write another number with its noun and verb: "there are two masses" -> "there is one mass"; None if unsure."""
+    number = _SPELLED.get(verdict.truth.strip(" .").lower(), verdict.truth.strip(" .").lower())
+    noun = re.match(
+        r"\s+(?P<noun>[a-z]+)(?=\s*[.,;]|\s+(?:in|on|of|visible|seen|present|at|within)\b|\s*$)", text[end:], re.I
+    )
+    before = re.search(
+        r"(?:\bthere\s+(?P<be>is|are)|\bshows?|\bcontains?|\bdisplays?|\bhas)\s+(?:only\s+)?$", text[:start], re.I
+    )
+    if verdict.error_type != "wrong_quantity" or noun is None or before is None or number not in _SPELLED.values():
+        return None
+    one = number == "one"
+    name = noun["noun"]
+    if one == (not name.endswith("s")):
+        return None
+    form = (
+        re.sub(r"(?<=s|x)es$|(?<!s)s$", "", name) if one else f"{name}es" if name.endswith(("s", "x")) else f"{name}s"
+    )
+    stop = end + noun.end()
+    if before["be"] is None:
+        return change(start, stop, f"{number} {form}", ids)
+    at = before.start("be")
+    gap = text[before.end("be") : start]
+    return change(at, stop, f"{'is' if one else 'are'}{gap}{number} {form}", ids, wrong=(start, stop))
 
 
 def _without_twin(truth: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from medprefkit.edit.decisions import linked_claims, to_edit
+from medprefkit.lexicon import lexicon
 from medprefkit.offsets import apply_edits
 from medprefkit.records import Case, Claim, Edit, Span, Verdict
 
@@ -32,7 +33,12 @@ _DEFECTS = (
         "a determiner follows a denial",
     ),
     (re.compile(r"\ba\s+(?:[aeio]\w|MRI\b|X-ray)|\ban\s+(?:[bcdfgjklmnpqrstvwyz]\w{2,})"), "the article does not fit"),
-    (re.compile(r"\b(?:an?|the|and|or|but|with|of|no|is|are)\s*[.;,]"), "a phrase is cut off"),
+    (
+        re.compile(
+            r"\b(?:an?|the|and|or|but|with|of|no|is|are|was|were|be|been|has|have|had|which|that|means|to|from|by)\s*[.;,]"
+        ),
+        "a phrase is cut off",
+    ),
     (re.compile(r"\bthere is (?:multiple|several|two|three)\b", re.I), "the verb does not agree"),
 )
 _MOVES = frozenset({"wrong_organ", "wrong_location"})
@@ -192,6 +198,8 @@ def _disturbed(case: Case, claims: Sequence[Claim], reading: _Reading) -> list[R
         if claim.claim_id not in supported and any(_goes_with(claim, other, reading) for other in by_target):
             continue
         touching = reading.touched(claim.span)
+        if claim.kind == "comparison":
+            continue  # says how a thing has changed, and goes with it
         if touching is not None and claim.span.text not in touching.replacement:
             if not _may_leave(touching, claim):
                 found.append(
@@ -262,9 +270,14 @@ def _invented(claims: Sequence[Claim], reference: Sequence[Claim], reading: _Rea
             inside = now.start_char <= claim.span.start_char and claim.span.end_char <= now.end_char
             if not inside or claim.kind != "finding" or claim.polarity != "affirmed" or claim.role == "definition":
                 continue
-            if claim.concept not in meant | true | before:
+            if not any(_is_kin(claim.concept, known) for known in meant | true | before):
                 found.append(RefusedEdit(edit.phrase_id, f"the edit would say {claim.span.text!r}, which nobody did"))
     return found
+
+
+def _is_kin(concept: str, known: str) -> bool:
+    """Tell whether to say the one is to say the other, or less."""
+    return lexicon().is_a(known, concept) or lexicon().kin(known, concept)
 
 
 def _with_decisions(case: Case, edits: Sequence[Edit], reasons: dict[int, str]) -> tuple[RefusedEdit, ...]:

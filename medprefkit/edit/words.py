@@ -27,7 +27,8 @@ _SIZE = frozenset(
 _SHOWING = frozenset(
     {"clear", "visible", "obvious", "evident", "apparent", "distinct", "definite", "possible", "probable", "potential",
      "likely", "suspected", "presumed", "questionable", "new", "persistent", "ongoing", "increasing", "worsening",
-     "abnormal-appearing", "strong", "further", "additional", "certain", "unmistakable"}
+     "abnormal-appearing", "strong", "xxxx", "noted", "observed", "identified", "detected", "associated",
+     "accompanying", "concomitant", "coexisting", "underlying", "further", "additional", "certain", "unmistakable"}
 )  # fmt: skip
 
 _SHAPE = frozenset(
@@ -107,7 +108,7 @@ def capitalised_like(replacement: str, original: str) -> str:
     if original[0].isupper():
         return replacement[0].upper() + replacement[1:]
     first = replacement.split(" ", 1)[0]
-    if first[0].isupper() and first[1:].islower():
+    if first[0].isupper() and first[1:2].isalpha() and first[1:].islower():
         return replacement[0].lower() + replacement[1:]
     return replacement
 
