@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medprefkit.corrupt.inpaint import fill
 from medprefkit.corrupt.placement import Place, places_like, repainted, scene_of
 from medprefkit.corrupt.region import Box, Floats, box_of, feather, grow, margin_for, parts_of
 from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of
-from medprefkit.corrupt.tissue import healthy_of
+from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
 _MISFIT = 2.5  # a plane, above which a donor's content is foreign to the place and pieces do better
 _SMALLEST_PX = 8  # side of a piece, which is also at least half of:
-_SMALLEST_SHARE = 0.16  # of the image's shorter side
+_SMALLEST_SHARE = 0.2  # of the image's shorter side
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
 
 
@@ -28,7 +29,8 @@ _RIM_PX = 12  # how far outside the hole differences from the donor are read
 class HealthyBlend:
     """Cover each part of the lesion with healthy tissue of the same image.
 
-    A part that fits nowhere well as a whole is halved until its pieces fit; their seams show where the lesion is large.
+    A donor must continue what lies along the whole border. A part that has none as a whole is halved until its pieces
+    have one; the smallest pieces that have none are inpainted.
 
     Attributes:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
@@ -51,17 +53,20 @@ class HealthyBlend:
         Args:
             image: (height, width, 3) RGB, uint8. Not modified.
             lesion_mask: (height, width), True on the lesion.
-            rng: Draws among the `choices` best donors.
+            rng: Draws among the `choices` best donors, and the grain of what is inpainted.
 
         Raises:
-            ImageError: `no_healthy_tissue` if not even a small piece of the lesion fits on healthy tissue.
+            ImageError: `no_healthy_tissue` if there is none.
         """
         unpainted = self.region(lesion_mask)
         painted = image.copy()
         if not unpainted.any():
             return painted
         weight = feather(unpainted, self.feather_px)
-        scene = scene_of(image, healthy_of(image, unpainted, 0))
+        tissue = tissue_of(image)
+        if not (tissue & ~unpainted).any():
+            raise ImageError("no_healthy_tissue", "no healthy tissue is left beside the lesion; leave the mask out")
+        scene = scene_of(image, tissue & ~unpainted)
         waiting = parts_of(unpainted)[::-1]  # the largest last, to be taken first
         while waiting:
             part = waiting.pop()
@@ -70,10 +75,10 @@ class HealthyBlend:
             if pieces and (not places or places[0].misfit > _MISFIT * len(scene.planes)):
                 waiting += pieces
                 continue
-            if not places:
-                n = int(part.sum())
-                raise ImageError("no_healthy_tissue", f"no healthy tissue holds a piece of {n} pixels; inpaint it")
-            _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
+            if places:
+                _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
+            else:
+                fill(painted, part & (tissue | lesion_mask), unpainted, tissue, rng)
             unpainted = unpainted & ~part
             scene = repainted(scene, painted)
         return painted
