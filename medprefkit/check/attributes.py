@@ -48,8 +48,9 @@ def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdi
         answer: The text that the claim's spans index.
     """
     mistakes = [found for kind in _ORDER if (found := _mistake(claim, named, kind)) is not None]
-    if not mistakes or (span := _together(claim, [m.attribute for m in mistakes], answer)) is None:
+    if not mistakes:
         return None
+    span = _together([m.attribute for m in mistakes])
     worst = mistakes[0]
     evidence = next(c for c in named if worst.truth in c.attributes).sentence.text
     truth = _written(span[0], span[1], answer, mistakes)
@@ -92,18 +93,9 @@ def _apart(ours: Attribute, theirs: Attribute) -> Severity | None:
     return "significant" if wrong else None
 
 
-def _together(claim: Claim, attributes: Sequence[Attribute], answer: str) -> tuple[int, int] | None:
-    """Return the characters from the first to the last wrong word, or None where they stand apart.
-
-    One verdict has one target: "large right" becomes "small left" as a whole, while words with the concept between
-    them cannot be put right in one place.
-    """
-    start = min(a.span.start_char for a in attributes)
-    end = max(a.span.end_char for a in attributes)
-    inside = [a.span for a in claim.attributes if start <= a.span.start_char and a.span.end_char <= end]
-    covered = {k for span in inside for k in range(span.start_char, span.end_char)}
-    between = "".join(answer[k] for k in range(start, end) if k not in covered)
-    return (start, end) if not between.strip(" ,-") else None
+def _together(attributes: Sequence[Attribute]) -> tuple[int, int]:
+    """Return the characters from the first to the last wrong word; what stands between them is written again."""
+    return min(a.span.start_char for a in attributes), max(a.span.end_char for a in attributes)
 
 
 def _written(start: int, end: int, answer: str, mistakes: Sequence[_Mistake]) -> str:

@@ -12,6 +12,10 @@ from medprefkit.check.place import opposite_side, sides
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, Verdict
 
+_BUT_FOR = re.compile(
+    r"\b(?:otherwise|remainder|remaining|elsewhere|except|apart\s+from|other\s+than|aside\s+from)\b", re.I
+)
+"""What is normal but for something else does not say of what."""
 _NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy)\b", re.I)
 
 
@@ -29,6 +33,8 @@ def judge_normality(claim: Claim, facts: Facts) -> Verdict:
         return supported(claim, "normality_agrees", ruling.NORMALITY, evidence)
     if claim.certainty != "certain" and (says_normal or not normal):
         return unverifiable(claim, "answer_uncertain")
+    if excluded and _BUT_FOR.search(claim.sentence.text) is not None:
+        return unverifiable(claim, "normal_but_for", excluded[0].sentence.text)
     if excluded:
         return _falsely_normal(claim, excluded, facts)
     if normal:

@@ -19,7 +19,7 @@ from medprefkit.check.facts import Facts
 from medprefkit.check.normality import judge_normality
 from medprefkit.check.questions import judge_body, judge_instead, judge_yes_no
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
-from medprefkit.check.slots import judge_slot
+from medprefkit.check.slots import judge_slot, names_a_side
 from medprefkit.lexicon import Lexicon, lexicon
 from medprefkit.records import Case, Claim, ErrorType, Verdict
 
@@ -122,7 +122,8 @@ class _Judge:
 
     def _subject(self, claim: Claim) -> Verdict | None:
         """Judge where the thing is that the question asks after, by a reference that gives the place alone."""
-        places = [c for c in self._facts.claims if c.role == "slot_answer" and c.kind == "location"]
+        filled = [c for c in self._facts.claims if c.role == "slot_answer"]
+        places = [c for c in filled if c.kind == "location" or names_a_side(c)]
         asked = claim.span.text.split()[-1].lower() in self._prompt.lower()
         if not places or not asked or claim.polarity == "denied":
             return None

@@ -14,7 +14,7 @@ from medprefkit.check.facts import Facts
 from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.check.scales import exclude, measures_differ
-from medprefkit.records import Claim, ClaimKind, ErrorType, Verdict
+from medprefkit.records import AttributeKind, Claim, ClaimKind, ErrorType, Verdict
 
 _ERROR: dict[ClaimKind, ErrorType] = {
     "modality": "wrong_modality",
@@ -32,6 +32,7 @@ _EXCLUSIVE_KINDS = frozenset({"organ", "location", "finding", "device"})
 """Kinds whose unrelated concepts exclude each other as the answer to one question."""
 
 _SIDES = frozenset({"left", "right", "bilateral"})
+_ASKS_SIDE = re.compile(r"\b(?:which|what)\s+side\b", re.I)
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 _EMPTY = frozenset(
     {"a", "an", "the", "of", "in", "on", "at", "and", "or", "is", "are", "was", "were", "it", "its", "this",
@@ -67,7 +68,10 @@ def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str,
     evidence = same_kind[0].sentence.text
     if not _read_whole(facts, prompt):
         return unverifiable(claim, "reference_not_read_whole", evidence)
-    if claim.kind in {"location", "organ"} and (wrong := _wrong_side(claim, same_kind, facts, answer)) is not None:
+    if (
+        claim.kind in {"location", "organ"}
+        and (wrong := _wrong_side(claim, same_kind, facts, answer, prompt)) is not None
+    ):
         return wrong
     if agreeing := [c for c in same_kind if facts.related(c.concept, claim.concept)]:
         return supported(claim, "slot_agrees", ruling.SAME_CONCEPT, agreeing[0].sentence.text)
@@ -77,6 +81,8 @@ def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str,
         return unverifiable(claim, "slot_not_comparable", evidence)
     if claim.kind == "finding" and any(_elsewhere(claim, truth) for truth in same_kind):
         return unverifiable(claim, "slot_differs_in_place_too", evidence)
+    if claim.kind == "other":
+        return _wrong_attribute(claim, same_kind, evidence)
     words = _joined([c.span.text for c in same_kind])
     wrong_slot = Wrong(
         _ERROR[claim.kind], claim.span, words, "insignificant" if claim.kind == "descriptor" else "significant"
@@ -97,9 +103,24 @@ def _agrees(truth: Claim, others: Sequence[Claim], facts: Facts) -> bool:
     return any(c.kind == truth.kind and facts.related(truth.concept, c.concept) for c in others)
 
 
-def _wrong_side(claim: Claim, truths: Sequence[Claim], facts: Facts, answer: str) -> Verdict | None:
+def names_a_side(truth: Claim) -> bool:
+    """Tell whether the reference answers with a side and nothing else: "right", "left side"."""
+    sides = {"left", "right", "bilateral", "side", "sided", "the", "both"}
+    rest = set(re.findall(r"[a-z]+", truth.span.text.lower())) - sides
+    return bool(values(truth, "laterality")) and not rest
+
+
+def _wrong_side(claim: Claim, truths: Sequence[Claim], facts: Facts, answer: str, prompt: str) -> Verdict | None:
     """Judge the side of a place, where both name the same structure or the reference names a side alone."""
-    comparable = [c for c in truths if c.concept in _SIDES or facts.related(c.concept, claim.concept)]
+    asked = _ASKS_SIDE.search(prompt) is not None
+    comparable = [
+        c
+        for c in truths
+        if c.concept in _SIDES
+        or names_a_side(c)
+        or facts.related(c.concept, claim.concept)
+        or (asked and values(c, "laterality"))
+    ]
     if len(comparable) != len(truths):
         return None
     return judge_attributes(claim, comparable, answer)
@@ -120,7 +141,24 @@ def _excludes(claim: Claim, truth: Claim, facts: Facts) -> bool:
         return a in facts.lexicon.concepts and b in facts.lexicon.concepts and not facts.related(a, b)
     if claim.kind == "measurement":
         return measures_differ(a, b)
+    if claim.kind == "other":
+        return _opposed(claim, truth) is not None
     return claim.kind in _ERROR and exclude(a, b)
+
+
+def _opposed(claim: Claim, truth: Claim) -> AttributeKind | None:
+    """Return the kind of the one attribute that both answers are, where they exclude each other ("inferior")."""
+    if len(claim.attributes) != 1 or len(truth.attributes) != 1 or " " in claim.span.text.strip():
+        return None
+    ours, theirs = claim.attributes[0], truth.attributes[0]
+    return ours.kind if ours.kind == theirs.kind and exclude(ours.value, theirs.value) else None
+
+
+def _wrong_attribute(claim: Claim, truths: Sequence[Claim], evidence: str) -> Verdict:
+    kind = _opposed(claim, truths[0])
+    error: ErrorType = "wrong_location" if kind == "location" else "wrong_descriptor"
+    wrong = Wrong(error, claim.span, truths[0].span.text)
+    return contradicted(claim, "slot_differs", ruling.HIERARCHY, evidence, wrong)
 
 
 def _read_whole(facts: Facts, prompt: str) -> bool:

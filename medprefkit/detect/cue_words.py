@@ -22,10 +22,11 @@ _BEFORE: dict[Effect, str] = {
         suspicious of, suggestive of, suggesting, suggest, suggests, concerning for, concern for, questionable,
         question of, suspected, suspicion of, perhaps, presumably, potential, potentially, equivocal,
         difficult to exclude, may represent, could represent, raises the possibility of, worrisome for,
-        possibility of, appears to represent, indicative of possible
+        possibility of, doubt about, doubtful for, appears to represent, indicative of possible
     """,
     "hypothetical": """
-        if, to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause,
+        if, rule out, r/o, evaluate for, assess for, evaluation for, query,
+        to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause,
         can cause, may cause, can lead to, can result in, may lead to, could lead to, can be caused by,
         may be caused by, various reasons, various causes, various factors, various conditions, various etiologies,
         an underlying issue, underlying issues, differential diagnosis includes, differential includes,
@@ -45,7 +46,8 @@ _BEFORE: dict[Effect, str] = {
         fails to show, fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out,
         ruling out, excludes, never, rather than, instead of, not, unremarkable for, absent of,
         doesn't, isn't, aren't, don't, wasn't, weren't, didn't, hasn't, haven't, can't, cannot, absent, none of,
-        failed to show
+        failed to show, fails to reveal, failed to reveal, failed to demonstrate, inconsistent with,
+        nonvisualization of, non-visualization of, no evidence to suggest
     """,
 }
 """Cues that reach to their right."""
@@ -53,11 +55,15 @@ _BEFORE: dict[Effect, str] = {
 _AFTER: dict[Effect, str] = {
     "denied": """
         is absent, are absent, was absent, absent, is ruled out, has been ruled out, have been ruled out,
-        ruled out, is excluded, are excluded, is negative, were negative, are negative, was negative
+        ruled out, is excluded, are excluded, has been excluded, have been excluded, was excluded, were excluded,
+        : none, : absent, : negative, : no, - none, - absent, - negative,
+        is negative, were negative, are negative, was negative
     """,
     "resolved": """
         has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
-        is no longer seen, are no longer seen, is no longer present, no longer present, no longer visualized
+        is no longer seen, are no longer seen, is no longer visible, are no longer visible, no longer visible,
+        is no longer evident, are no longer evident, no longer identified,
+        is no longer present, no longer present, no longer visualized
     """,
     "uncertain": """
         cannot be excluded, can not be excluded, cannot be ruled out, is not excluded, not excluded, is possible,

@@ -33,6 +33,8 @@ _EXCEPTIONS = frozenset(
 )
 """What follows these is not denied: "no abnormality other than cardiomegaly"."""
 _HARD = frozenset(";:")
+_VERDICTS = frozenset({("none",), ("absent",), ("negative",), ("no",)})
+"""After a colon they are said of what stands before it: "effusion: none"."""
 _NEW_CLAUSE = bag("but however although though whereas while which who where because")
 _COORDINATORS = frozenset({",", "and", "or", "nor", "with"})
 _SAID = bag("normal clear unremarkable intact no without enlarged limits stable")
@@ -60,7 +62,7 @@ def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> 
     i = start
     while i < end:
         word = words.lower[i]
-        if word in _HARD or (word in _NEW_CLAUSE and i > start):
+        if (word in _HARD and words.lower[i + 1 : i + 2] not in _VERDICTS) or (word in _NEW_CLAUSE and i > start):
             cuts.append(i)
             verb_seen = False
         elif word in _COORDINATORS and i > start:
@@ -163,7 +165,7 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
             return j - 1
         if j == cue.end:
             continue
-        if before in {",", "and"} and word in _OPENS_A_MEMBER:
+        if before in {",", "and"} and word in _OPENS_A_MEMBER and cue.effect != "hypothetical":
             return j
         if before == "," and words.lower[cue.start] in _ADJECTIVES:  # "possible pneumonia, a nodule"
             return j

@@ -3,10 +3,16 @@
 from itertools import pairwise
 
 from medprefkit.detect.tokens import Words
-from medprefkit.detect.words import bag
+from medprefkit.detect.words import bag, is_function_word
 
 _STOPS = frozenset(".!?")
 _CLOSERS = frozenset("\"'”’)]")
+_OPENERS = bag(
+    "the there no heart lungs lung stable clear normal mediastinal cardiac cardiomediastinal pulmonary bony osseous "
+    "visualized mild this these both degenerative negative trachea bones"
+)
+"""Words that begin a report's sentences, and that nothing else gives a capital."""
+_FEWEST_WORDS = 2
 _ABBREVIATIONS = bag("e.g i.e etc vs dr mr mrs ms prof fig figs approx ca cf no nos vol resp incl al st")
 
 
@@ -28,9 +34,20 @@ def _ends_before(words: Words, i: int, first: int) -> bool:
     last = i - 1
     while last > first and words.lower[last] in _CLOSERS:
         last -= 1
+    if _opens_anew(words, i, first):
+        return True
     if words.lower[last] not in _STOPS or words.lower[i] in _STOPS or words.lower[i] in _CLOSERS:
         return False
     return words.lower[last] != "." or not _is_inner_stop(words, last, first, gap)
+
+
+def _opens_anew(words: Words, i: int, first: int) -> bool:
+    """Tell whether a capital begins a sentence after one without a stop: "No pneumonia The heart is normal"."""
+    before, here = words.tokens[i - 1], words.tokens[i]
+    capital = words.text[here.start_char].isupper() and words.text[here.start_char + 1 : here.start_char + 2].islower()
+    if not capital or here.lower not in _OPENERS or i - first < _FEWEST_WORDS:
+        return False
+    return words.text[before.start_char].islower() and not is_function_word(before.lower)
 
 
 def _is_inner_stop(words: Words, stop: int, first: int, gap: str) -> bool:

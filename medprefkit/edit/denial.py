@@ -8,7 +8,6 @@ predicate gets its opposite.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import (
@@ -23,26 +22,15 @@ from medprefkit.edit.clause import (
     joint_before,
     predicate_before,
 )
+from medprefkit.edit.denied_list import OF_NOUN, SEPARATOR, denied_list, join_denied
 from medprefkit.edit.noun_phrase import NounPhrase, noun_phrase
-from medprefkit.edit.words import DEFINITE, capitalised_like, is_empty_under_no, is_plural
+from medprefkit.edit.words import DEFINITE, capitalised_like, is_plural
 from medprefkit.records import Claim
 
-_SEPARATOR = re.compile(
-    r"(?P<place>\s+(?:in|within|throughout|at|of|on)\s+(?:[\w-]+\s+){0,4}?[\w-]+)?"
-    r"(?P<sep>\s*,\s*(?:(?:and|or|as\s+well\s+as|along\s+with|with)\s+)?|"
-    r"\s+(?:and|or|with|along\s+with|alongside|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
-    re.I,
-)
 _COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
 _FILLED = re.compile(r"\b(?P<filled>(?:completely\s+|largely\s+|partially\s+)?(?:filled|covered)\s+with\s+)$", re.I)
 _NORMAL_WORDS = re.compile(
     r"within normal limits|within normal range|normal in size|normal|unremarkable|clear|intact|midline|sharp", re.I
-)
-_SIZED = re.compile(
-    r"(?P<det>(?:an?|the)\s+)?(?:[\w-]+\s+)*?(?P<adj>enlarged|oversized|large|big|dilated|widened|abnormal|hypertrophied|"
-    r"prominent)\s+(?P<noun>(?:heart|cardiac|cardiomediastinal|mediastinum|mediastinal|aorta|aortic|hilum|liver|spleen|"
-    r"kidney|ventricles?)(?:\s+(?:silhouette|shadow|size|contours?|region|knob|arch))?)",
-    re.I,
 )
 _OTHER_PREDICATE = re.compile(
     r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,4}?\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I
@@ -55,6 +43,13 @@ _STAYS = re.compile(
     r"(?:\s+(?:in|of|at)\s+[\w\s-]{1,40}?)?\s+(?:is|are|appears?|remains?)\s+(?:\w+ly\s+)?(?:stable|unchanged)(?=\s*(?:[.;]|$))",
     re.I,
 )
+_JOINED_LEFT = re.compile(r"(?:\band|\bor|,)\s*$", re.I)
+_HEAD_OF_LIST = re.compile(
+    r"(?:(?:an?|some|the|multiple|several|various|numerous|many|significant|severe|extensive|marked|notable|serious|clear|"
+    r"acute|concerning)\s+)*(?:abnormalities|findings|changes|issues|problems|aspects|pathologies|conditions)\s*$",
+    re.I,
+)
+"""Before "including": a word for the list's members, which is empty once they are all denied."""
 _APPEARS = re.compile(r"(?P<verb>appears?|seems?)(?:\s+to\s+be)?\s+", re.I)
 _ALSO_BAD = re.compile(
     r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*(?:damaged|distorted|abnormal|displaced|deformed|irregular|compressed|broken|"
@@ -65,9 +60,6 @@ _ALSO_BAD = re.compile(
 _JOINS_PREDICATES = re.compile(r"\s+and\s+(?:(?:is|are|appears?)\s+)?(?:\w+ly\s+)*", re.I)
 _FINITE = re.compile(r"(?:\s+(?:in|on|at|of)\s+[\w\s-]{1,40}?)?\s+(?:is|are|was|were|appears?|can|has|have)\b", re.I)
 _SIZE_DENIED = re.compile(r"\bno (large|moderate|significant|sizable|massive|severe|marked|gross|overt|frank)\b")
-_OF_NOUN = re.compile(
-    r"(?:[\w-]+\s+)?(?:evidence|signs?|indications?|areas?|foci|regions?|patches)\s+of\s+(?:an?\s+)?", re.I
-)
 _EITHER_OF = re.compile(r"\bor\b", re.I)
 """In "scarring or atelectasis" nobody affirmed both: one of them cannot be denied alone."""
 _INFERRING = re.compile(
@@ -77,7 +69,6 @@ _ALTERNATIVES = re.compile(r"\b(?:differential|versus|vs)\b", re.I)
 _PRESENCE = re.compile(r"the\s+(?:presence|existence|development)\s+of\b", re.I)
 _PROPERTY = re.compile(r"(?:density|intensity|appearance|signal|shadow)$", re.I)
 _OWNS = re.compile(r"\b(?:has|have|having|with)\s+$", re.I)
-_OF_SIZE = frozenset({"enlarged", "oversized", "large", "big", "hypertrophied"})
 _GOES_ALONG = re.compile(
     r"(?:\s+(?:to(?:wards?)?|from)\s+(?:the\s+)?(?:midline|(?:left|right|opposite|other|contralateral|affected)(?:\s+side)?|one\s+side)"
     r"(?:\s+of\s+the\s+(?:chest|body|thorax|thoracic\s+cavity|chest\s+cavity))?)?"
@@ -110,6 +101,7 @@ class Listed:
         n_before: How many stay before it.
         n_after: How many stay after it.
         predicates: Where the other wrong predicates of the answer begin.
+        hollow: Where general words ("abnormalities") stand that nothing but their list fills.
     """
 
     before: Claim | None
@@ -117,6 +109,7 @@ class Listed:
     n_before: int
     n_after: int
     predicates: frozenset[int] = frozenset()
+    hollow: frozenset[int] = frozenset()
 
 
 def group_phrases(text: str, claims: Sequence[Claim], others: Sequence[Claim]) -> list[list[NounPhrase]]:
@@ -170,12 +163,12 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
     filled = _FILLED.search(text[floor : first.start])
     if filled is not None:
         start = floor + filled.start("filled")
-        return [change(start, group[-1].end, f"clear of {_joined(text, group)}", ids)]
+        return [change(start, group[-1].end, f"clear of {join_denied(text, group)}", ids)]
     predicate = predicate_before(text, floor, first.start)
     if predicate is not None and not first.determiner:
         return [_opposite(text, group, predicate, floor, truth, ids, listed.predicates)]
     if _is_clause(text, floor, first.start, group[-1].end, ceiling):
-        return [change(first.start, group[-1].end, capitalised_like(_denied_list(text, group), text[first.start]), ids)]
+        return [change(first.start, group[-1].end, capitalised_like(denied_list(text, group), text[first.start]), ids)]
     if (called := _called(text, group, floor, truth, ids)) is not None:
         return [called]
     if listed.before is not None or listed.after is not None:
@@ -185,8 +178,14 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [_go_on(text, group, listed, floor, ids) or part]
     including = inclusion_before(text, floor, first.start)
     if including is not None:
+        head = _HEAD_OF_LIST.search(text[floor:including])
+        alone = _REACHED.match(text, group[-1].end) is None and not (
+            head is not None and _JOINED_LEFT.search(text[floor : floor + head.start()])
+        )
+        if head is not None and alone and not listed.hollow.isdisjoint(range(floor + head.start(), including)):
+            return [change(floor + head.start(), group[-1].end, denied_list(text, group), ids)]
         lead = ", with " if text[including] == "," else " with "
-        return [change(including, group[-1].end, f"{lead}{_denied_list(text, group)}", ids)]
+        return [change(including, group[-1].end, f"{lead}{denied_list(text, group)}", ids)]
     if not (is_shown(text, floor, first.start) or is_said_to_exist(text, floor, first.start, group[-1].end, ceiling)):
         if (going_on := _go_on(text, group, listed, floor, ids)) is not None:
             return [going_on]
@@ -194,15 +193,15 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
             is_fragment(text, floor, first.start, group[-1].end, ceiling)
             and _REACHED.match(text, group[-1].end) is None
         ):
-            words = capitalised_like(_denied_list(text, group), text[first.start])
+            words = capitalised_like(denied_list(text, group), text[first.start])
             return [change(first.start, group[-1].end, words, ids)]
         stable = _STAYS.match(text, group[-1].end)
         if stable is not None and not text[floor : first.start].strip() and len(group) == 1:
             verb = "are" if is_plural(first.denied) else "is"
-            words = capitalised_like(f"{_denied_list(text, group)} {verb} seen", text[first.start])
+            words = capitalised_like(f"{denied_list(text, group)} {verb} seen", text[first.start])
             return [change(first.start, stable.end(), words, ids, wrong=(first.start, group[-1].end))]
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
-    replacement = capitalised_like(_denied_list(text, group), text[first.start])
+    replacement = capitalised_like(denied_list(text, group), text[first.start])
     return [change(first.start, group[-1].end, replacement, ids)]
 
 
@@ -240,7 +239,7 @@ def _go_on(text: str, group: Sequence[NounPhrase], listed: Listed, floor: int, i
     reached = _REACHED.match(text, end)
     if reached is not None and listed.predicates.isdisjoint(range(reached.end(), reached.end() + _NEXT_CHARS)):
         return None
-    denied = _denied_list(text, group)
+    denied = denied_list(text, group)
     if joint.plain:
         return change(start, end, denied, ids)
     return change(joint.start, end, f"{',' if joint.comma else ''} and {denied}", ids, wrong=(start, end))
@@ -251,7 +250,7 @@ def _as_denied(text: str, phrase: NounPhrase, truth: str, *, alone: bool) -> Nou
     sizes = [w for w in _SIZE_DENIED.findall(truth) if alone or w in text[phrase.start : phrase.end].lower()]
     if not sizes:
         return phrase
-    lead = _OF_NOUN.match(phrase.denied)
+    lead = OF_NOUN.match(phrase.denied)
     at = lead.end() if lead is not None else 0
     return replace(phrase, denied=f"{phrase.denied[:at]}{sizes[0]} {phrase.denied[at:]}")
 
@@ -284,67 +283,12 @@ def join_predicates(text: str, changes: Sequence[Change]) -> list[Change]:
 
 def _joins(text: str, last: NounPhrase, phrase: NounPhrase, others: Sequence[Claim]) -> bool:
     between = text[last.end : phrase.start]
-    if _SEPARATOR.fullmatch(between) is None or _INFERRING.search(between):
+    if SEPARATOR.fullmatch(between) is None or _INFERRING.search(between):
         return False
     floor = last.claim.sentence.start_char
     if _FINITE.match(text, phrase.end) and has_verb(text, floor, last.start):
         return False  # "there is A, and B is present": two clauses
     return not any(last.end <= c.span.start_char < phrase.start for c in others if c.role == "statement")
-
-
-def _denied_list(text: str, group: Sequence[NounPhrase]) -> str:
-    """Return "no A, B, or C"; "an enlarged heart" becomes a normal one and has no place under "no"."""
-    sized = [_normal_sized(text[p.start : p.end]) for p in group]
-    if all(words is None for words in sized):
-        return f"no {_joined(text, group)}"
-    runs: list[str] = []
-    plain: list[NounPhrase] = []
-    for phrase, words in zip(group, sized, strict=True):
-        if words is None:
-            plain.append(phrase)
-            continue
-        if plain:
-            runs.append(f"no {_joined(text, plain)}")
-            plain = []
-        runs.append(words)
-    if plain:
-        runs.append(f"no {_joined(text, plain)}")
-    if len(runs) == 1:
-        return runs[0]
-    return " and ".join(runs) if len(runs) == 2 else f"{', '.join(runs[:-1])}, and {runs[-1]}"
-
-
-def _joined(text: str, group: Sequence[NounPhrase]) -> str:
-    pieces = [group[0].denied]
-    for k, (last, phrase) in enumerate(pairwise(group), start=1):
-        if phrase.start < last.end:
-            continue  # two concepts in one phrase
-        found = _SEPARATOR.fullmatch(text[last.end : phrase.start])
-        place, separator = (found["place"] or "", found["sep"]) if found else ("", " or ")
-        comma = "," in separator
-        if k < len(group) - 1:
-            joint = ", " if comma or len(group) > 2 else " or "
-        else:
-            joint = ", or " if comma and len(group) > 2 else " or "
-        pieces += [place, joint, phrase.denied]
-    return "".join(pieces)
-
-
-def _normal_sized(phrase: str) -> str | None:
-    """Return "a normal-sized heart" for "an enlarged heart", or None where the phrase is no such thing."""
-    found = _SIZED.fullmatch(phrase)
-    if found is None or any(not is_empty_under_no(w) for w in _between(found)):
-        return None
-    noun = found["noun"]
-    if noun.endswith("size"):
-        return f"{'a ' if found['det'] else ''}normal {noun}"
-    adjective = "normal-sized" if found["adj"].lower() in _OF_SIZE else "normal"
-    return f"{'a ' if found['det'] else ''}{adjective} {noun}"
-
-
-def _between(found: re.Match[str]) -> list[str]:
-    lead = found.string[len(found["det"] or "") : found.start("adj")]
-    return lead.split()
 
 
 def _cut_inference(
@@ -415,12 +359,12 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
             return Refusal(ids, f"{text[start:end]!r} is not joined to the list before it by a plain coordinator")
         at = listed.before.phrase.end_char + found[-1].start()
         lead = ", but " if found[-1][0].startswith(",") and listed.n_before > 1 else " but "
-        body = f"{lead}{_denied_list(text, group)}"
+        body = f"{lead}{denied_list(text, group)}"
         return change(at, end, body, ids, wrong=(at + len(found[-1][0]) - len(found[-1][0].lstrip(" ,")), end))
     if listed.after is not None and listed.before is None:
         stop = listed.after.phrase.end_char
         if _FINITE.match(text, stop) and has_verb(text, group[0].claim.sentence.start_char, start):
-            return change(start, end, _denied_list(text, group), ids)  # what comes after begins a clause
+            return change(start, end, denied_list(text, group), ids)  # what comes after begins a clause
         after = noun_phrase(text, listed.after).start
         gap = text[end:after]
         if inclusion_before(text, group[0].claim.sentence.start_char, start) is not None and _COORDINATOR.fullmatch(
@@ -433,5 +377,5 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
             or not is_shown(text, group[0].claim.sentence.start_char, start)
         ):
             return Refusal(ids, f"{text[start:end]!r} is not joined to the list after it by a plain coordinator")
-        return change(start, after, f"{_denied_list(text, group)} but ", ids, wrong=(start, end))
+        return change(start, after, f"{denied_list(text, group)} but ", ids, wrong=(start, end))
     return Refusal(ids, f"{text[start:end]!r} stands in the middle of a list whose other members stay")

@@ -44,7 +44,7 @@ _PLACE_NEXT = re.compile(
     re.I,
 )
 """After a side: "left lower lobe" is one place, which stays true without the finding."""
-_KEPT_KINDS = frozenset({"location", "measurement"})
+_KEPT_KINDS = frozenset({"location"})
 _KEPT_AGES = frozenset({"acute", "recent", "chronic", "old"})
 
 

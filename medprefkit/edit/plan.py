@@ -70,6 +70,11 @@ class Plan:
         self._predicates = frozenset(
             c.phrase.start_char for c in self._wrong if c.kind in {"normality", "finding"} and c.role != "yes_no"
         )
+        self._hollow = frozenset(
+            c.span.start_char
+            for c in claims
+            if c.claim_id not in verdicts and c.concept.endswith("abnormality") and self._label(c) == "unverifiable"
+        )
         self._made = Outcome()
 
     def carry_out(self) -> Outcome:
@@ -168,7 +173,7 @@ class Plan:
     def _listed(self, group: Sequence[NounPhrase]) -> Listed:
         first, last = group[0].claim, group[-1].claim
         if first.list_id is None:
-            return Listed(None, None, 0, 0, self._predicates)
+            return Listed(None, None, 0, 0, self._predicates, self._hollow)
         mates = [
             c
             for c in self._claims
@@ -180,7 +185,12 @@ class Plan:
         before = sorted((c for c in mates if c.span.start_char < first.span.start_char), key=_start)
         after = sorted((c for c in mates if c.span.start_char > last.span.start_char), key=_start)
         return Listed(
-            before[-1] if before else None, after[0] if after else None, len(before), len(after), self._predicates
+            before[-1] if before else None,
+            after[0] if after else None,
+            len(before),
+            len(after),
+            self._predicates,
+            self._hollow,
         )
 
     def _affirmations(self, claims: Sequence[Claim]) -> set[str]:

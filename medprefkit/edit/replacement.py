@@ -11,7 +11,7 @@ from itertools import pairwise
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.words import article, is_plural
 from medprefkit.offsets import span_of
-from medprefkit.records import AttributeKind, Claim, ErrorType, Verdict
+from medprefkit.records import AttributeKind, Claim, ErrorType, Span, Verdict
 
 _ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
 _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
@@ -73,6 +73,12 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     ids = (claim.claim_id,)
     if (contrast := _contrast(text, claim, verdict)) is not None:
         return contrast
+    if (
+        verdict.error_type == "wrong_laterality"
+        and claim.role == "slot_answer"
+        and _says_side_again(text, verdict.target)
+    ):
+        return Refusal(ids, f"{verdict.target.text!r} is said elsewhere too")
     start, end = _with_twin(text, verdict.target.start_char, verdict.target.end_char)
     if _COLOURS.search(verdict.truth):
         start, end = _with_shades(text, start, end)
@@ -99,6 +105,13 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if before["article"][0].isupper():
         fitting = fitting.capitalize()
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def _says_side_again(text: str, target: Span) -> bool:
+    """Tell whether the rest of the answer names the wrong side too."""
+    side = re.search(r"left|right", target.text, re.I)
+    rest = text[: target.start_char] + text[target.end_char :]
+    return side is not None and re.search(rf"\b{side[0]}\b", rest, re.I) is not None
 
 
 def _contrast(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal | None:
@@ -313,7 +326,9 @@ def _with_gloss(text: str, end: int, verdict: Verdict) -> int:
     found = _PARENTHESIS.match(text, end)
     if found is None or verdict.error_type not in {"wrong_modality", "wrong_view_plane", "wrong_diagnosis"}:
         return end
-    return found.end() if _ACRONYM.fullmatch(found["inside"].strip()) else end
+    last = text[:end].split()[-1]
+    short = _ACRONYM.fullmatch(found["inside"].strip()) or _ACRONYM.fullmatch(last)
+    return found.end() if short else end
 
 
 def _cased(truth: str, target: str, *, opens: bool) -> str:

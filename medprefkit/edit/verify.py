@@ -171,15 +171,15 @@ def _not_fixed(claims: Sequence[Claim], verdicts: dict[str, Verdict], reading: _
             claim, verdict = by_id[claim_id], verdicts.get(claim_id)
             if verdict is None or verdict.target is None or reading.touched(verdict.target) is not edit:
                 continue
-            if any(_says_the_same(claim, verdict, c) for c in reading.read_at(claim.phrase)):
+            if any(_says_the_same(claim, verdict, c, reading) for c in reading.read_at(claim.phrase)):
                 found.append(RefusedEdit(edit.phrase_id, f"{claim.span.text!r} is still wrong when read again"))
     return found
 
 
-def _says_the_same(claim: Claim, verdict: Verdict, now: Claim) -> bool:
+def _says_the_same(claim: Claim, verdict: Verdict, now: Claim, reading: _Reading) -> bool:
     if now.concept != claim.concept or now.role == "definition" or now.certainty == "hypothetical":
         return False
-    wrong = [a for a in claim.attributes if _inside(a.span, verdict.target)]
+    wrong = [a for a in claim.attributes if _inside(a.span, verdict.target) and reading.touched(a.span) is not None]
     if wrong and verdict.target != claim.phrase:
         return bool({(a.kind, a.value) for a in wrong} & {(a.kind, a.value) for a in now.attributes})
     return now.polarity == claim.polarity and now.kind == claim.kind
