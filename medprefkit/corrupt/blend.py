@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medprefkit.corrupt.inpaint import fill
+from medprefkit.corrupt.inpaint import fade_in, fill
 from medprefkit.corrupt.placement import Place, places_like, repainted, scene_of
-from medprefkit.corrupt.region import Box, Floats, box_of, feather, grow, margin_for, parts_of
+from medprefkit.corrupt.region import Box, Floats, box_of, grow, margin_for, parts_of
 from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of
 from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
@@ -35,12 +35,12 @@ class HealthyBlend:
     Attributes:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
             shorter side and at least 3.
-        feather_px: Width, inside the region, over which the donor fades in (pixels).
+        feather_px: Width, inside the region, over which the donor fades in (pixels); None for that of the margin.
         choices: A donor is drawn from this many best fitting ones; 1 always takes the best.
     """
 
     margin_px: int | None = None
-    feather_px: int = 2
+    feather_px: int | None = None
     choices: int = 1
 
     def region(self, lesion_mask: Mask) -> Mask:
@@ -59,10 +59,9 @@ class HealthyBlend:
             ImageError: `no_healthy_tissue` if there is none.
         """
         unpainted = self.region(lesion_mask)
-        painted = image.copy()
+        painted, region = image.copy(), unpainted
         if not unpainted.any():
             return painted
-        weight = feather(unpainted, self.feather_px)
         tissue = tissue_of(image)
         if not (tissue & ~unpainted).any():
             raise ImageError("no_healthy_tissue", "no healthy tissue is left beside the lesion; leave the mask out")
@@ -76,16 +75,18 @@ class HealthyBlend:
                 waiting += pieces
                 continue
             if places:
-                _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
+                _cover(painted, part, unpainted, places[int(rng.integers(len(places)))])
             else:
                 fill(painted, part & (tissue | lesion_mask), unpainted, tissue, rng)
             unpainted = unpainted & ~part
             scene = repainted(scene, painted)
+        margin_px = margin_for(self.margin_px, lesion_mask.shape)
+        fade_in(painted, image, region, margin_px if self.feather_px is None else self.feather_px + 1)
         return painted
 
 
-def _cover(painted: Image, part: Mask, unpainted: Mask, weight: Floats, place: Place) -> None:
-    """Lay the donor at `place` over `part`, in place; `weight` (height, width) is the donor's share in each pixel."""
+def _cover(painted: Image, part: Mask, unpainted: Mask, place: Place) -> None:
+    """Lay the donor at `place` over `part`, in place."""
     box = box_of(part).padded(_RIM_PX, part.shape)
     patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
     if donor.shape[2] != patch.shape[2]:
@@ -94,10 +95,8 @@ def _cover(painted: Image, part: Mask, unpainted: Mask, weight: Floats, place: P
     if rim.any():
         difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
         donor = donor + membrane(difference, rim)
-    share = weight[box.slices][..., None]
-    blended = pixels_of(share * donor + (1 - share) * patch)
     target = painted[box.slices]
-    target[...] = np.where(part[box.slices][..., None], blended, target)
+    target[...] = np.where(part[box.slices][..., None], pixels_of(donor), target)
 
 
 def _halves(part: Mask) -> list[Mask]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medprefkit.corrupt.quilt import detail_like
-from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, floats, grow, margin_for
+from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, feather, floats, grow, margin_for
 from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of, resized, shrunk
 from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
@@ -56,8 +56,8 @@ class Telea:
         Raises:
             ImageError: `no_healthy_tissue` if the margin leaves no pixel to continue.
         """
-        region = self.region(lesion_mask)
-        return _inpaint(image, lesion_mask, region, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
+        region, margin = self.region(lesion_mask), margin_for(self.margin_px, lesion_mask.shape)
+        return _inpaint(image, lesion_mask, region, margin, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,19 @@ class NavierStokes:
 
     def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
         """Return a copy of `image` without the lesion; arguments and errors as of `Telea`."""
-        region = self.region(lesion_mask)
-        return _inpaint(image, lesion_mask, region, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
+        region, margin = self.region(lesion_mask), margin_for(self.margin_px, lesion_mask.shape)
+        return _inpaint(image, lesion_mask, region, margin, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
 
 
 def _inpaint(
-    image: Image, lesion_mask: Mask, region: Mask, method: int, radius_px: int, grain: float, rng: np.random.Generator
+    image: Image,
+    lesion_mask: Mask,
+    region: Mask,
+    margin_px: int,
+    method: int,
+    radius_px: int,
+    grain: float,
+    rng: np.random.Generator,
 ) -> Image:
     painted = image.copy()
     if not region.any():
@@ -95,7 +102,24 @@ def _inpaint(
     tissue = tissue_of(image)
     # the margin stays where it reaches out of the body
     fill(painted, region & (tissue | lesion_mask), region, tissue, rng, method=method, radius_px=radius_px, grain=grain)
+    fade_in(painted, image, region, margin_px)
     return painted
+
+
+def fade_in(painted: Image, image: Image, region: Mask, margin_px: int) -> None:
+    """Let the filling rise over the margin, in place: grain that begins at once is a seam.
+
+    Args:
+        painted: (height, width, 3) RGB, uint8.
+        image: What it was before.
+        region: (height, width), the lesion grown by the margin.
+        margin_px: Its width; the lesion itself stays painted whole.
+    """
+    box = box_of(region).padded(1, region.shape)
+    share = feather(region[box.slices], margin_px - 1)[..., None]
+    mixed = share * painted[box.slices] + (1 - share) * image[box.slices]
+    inside = region[box.slices][..., None]
+    painted[box.slices] = np.where(inside, np.rint(mixed).astype(np.uint8), painted[box.slices])
 
 
 def fill(

@@ -15,6 +15,9 @@ Floats = NDArray[np.float32]
 """Any shape, float32: distances in pixels, weights from 0 to 1, or grey levels from 0 to 255."""
 
 
+_FARTHEST_PX = 1e6  # stands for the distance where there is no outside
+
+
 def floats(values: NDArray[Any]) -> Floats:
     """Return as float32, without a copy where it is so already: what OpenCV gives back, with its type."""
     return values.astype(np.float32, copy=False)
@@ -70,14 +73,15 @@ def grow(mask: Mask, distance_px: int) -> Mask:
     grown = np.zeros_like(mask)
     part = mask[box.slices]
     if part.any():
-        away = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        grown[box.slices] = away <= distance_px
+        grown[box.slices] = depth_of(~part) <= distance_px
     return grown
 
 
 def depth_of(hole: Mask) -> Floats:
     """Return each pixel's distance to the nearest pixel outside `hole`, in pixels; the image's border is no outside."""
-    return floats(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    away = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # squared distances are whole numbers: OpenCV's last bit may differ between a process's first call and the next
+    return floats(np.sqrt(np.rint(np.minimum(away, _FARTHEST_PX) ** 2)))
 
 
 def feather(hole: Mask, width_px: float) -> Floats:
