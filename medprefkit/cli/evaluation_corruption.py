@@ -1,0 +1,45 @@
+"""`medprefkit evaluate corruption`: how well lesions are gone, over a folder of images and masks."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(evaluate_app: typer.Typer) -> None:
+    """Register the command."""
+    evaluate_app.command(epilog="Example: medprefkit evaluate corruption --images xray --masks masks --report runs/c")(
+        corruption
+    )
+
+
+def corruption(
+    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of images.")],
+    masks: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of lesion masks, same stems.")],
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--corruption", help="Registered name; may be repeated.  [default: all installed]"),
+    ] = None,
+    mask_suffix: Annotated[str, typer.Option(help="What a mask's stem has behind its image's.")] = "",
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for summary.md, corruption.json and contact sheets.")
+    ] = None,
+) -> None:
+    """Measure what is left of every lesion, whether the place shows, and what else changed; recommend a corruption."""
+    from medprefkit import measure_images  # heavy: OpenCV
+    from medprefkit.evaluate.corruption_summary import as_json as json_of
+    from medprefkit.evaluate.corruption_summary import recommend, tables_of
+    from medprefkit.evaluate.tables import as_text
+
+    pairs = measure_images.pair_files(images, masks, mask_suffix=mask_suffix)
+    found = measure_images.measure_corruptions(pairs, name or [], seed=seed)
+    if as_json:
+        typer.echo(json.dumps(json_of(found.measured), indent=2))
+    else:
+        typer.echo(f"{as_text(tables_of(found.measured))}\n\n{recommend(found.measured)}")
+    if report is not None:
+        measure_images.write_report(report, found)
+        typer.echo(f"contact sheets and summary: {report}", err=True)

@@ -1,0 +1,164 @@
+"""Measuring corruptions: the shipped ones over a folder of images and masks; `evaluate/corruption*.py` scores.
+
+The one place that runs corruptions in order to measure them. One image is in memory at a time.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from medprefkit.corrupt.apply import Corrupted, apply_corruption
+from medprefkit.corrupt.region import Box, box_of, grow, margin_for
+from medprefkit.corrupt.tissue import tissue_of
+from medprefkit.errors import ImageError, SourceError
+from medprefkit.evaluate.corruption import Removal, count_outside, mean_change, visibility_of
+from medprefkit.evaluate.corruption_separability import Place, place_of, separability_of
+from medprefkit.evaluate.corruption_sheet import SheetRow, row_of, write_sheet
+from medprefkit.evaluate.corruption_summary import Measured, Outcome, as_json, recommend, tables_of
+from medprefkit.evaluate.tables import as_text
+from medprefkit.images import read_image, read_lesion_mask
+from medprefkit.protocols import Corruption, Image, Mask
+from medprefkit.recipe import PluginSpec
+from medprefkit.registry import installed
+from medprefkit.seeds import rng_for
+from medprefkit.wiring import plug_in
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_RING_SHARE = 0.06  # of the image's shorter side: how far around a region tissue is compared with it
+
+
+class Pair(NamedTuple):
+    """An image and its mask."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+class Report(NamedTuple):
+    """What was measured, and a contact sheet's rows for each corruption."""
+
+    measured: list[Measured]
+    rows: dict[str, list[SheetRow]]
+
+
+def pair_files(images: Path, masks: Path, *, mask_suffix: str = "") -> list[Pair]:
+    """Return the images that have a mask of the same stem, by name.
+
+    Raises:
+        SourceError: If none has.
+    """
+    found = {path.stem: path for path in sorted(masks.iterdir()) if path.suffix.lower() in _SUFFIXES}
+    files = (path for path in sorted(images.iterdir()) if path.suffix.lower() in _SUFFIXES)
+    pairs = [Pair(p.name, p, found[p.stem + mask_suffix]) for p in files if p.stem + mask_suffix in found]
+    if not pairs:
+        raise SourceError(f"{masks.name}: no mask has the stem of an image of {images.name}; check --mask-suffix")
+    return pairs
+
+
+def measure_corruptions(pairs: Sequence[Pair], names: Sequence[str], *, seed: int = 0) -> Report:
+    """Run every corruption over every image.
+
+    Args:
+        pairs: Images and masks.
+        names: Registered names; all of them where empty.
+        seed: Of the run.
+
+    Raises:
+        RecipeError: If a name is not installed.
+    """
+    chosen = list(names) or list(installed("corruptions"))
+    corruptions: dict[str, Corruption] = {name: plug_in("corruptions", PluginSpec(use=name)) for name in chosen}
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in chosen}
+    places: dict[str, tuple[list[Place], list[Place], list[Place]]] = {name: ([], [], []) for name in chosen}
+    rows: dict[str, list[SheetRow]] = {name: [] for name in chosen}
+    for pair in pairs:
+        for name, outcome, found, row in _measure(pair, corruptions, seed):
+            outcomes[name].append(outcome)
+            for kept, place in zip(places[name], found, strict=True):
+                kept += [place] if place is not None else []
+            rows[name] += [row] if row is not None else []
+    measured = [
+        Measured(name, tuple(outcomes[name]), *(separability_of(kept) for kept in places[name])) for name in chosen
+    ]
+    return Report(measured, rows)
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write `summary.md`, `corruption.json` and a contact sheet a corruption into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = as_text(tables_of(report.measured))
+    (folder / "summary.md").write_text(f"```\n{text}\n```\n\n{recommend(report.measured)}\n", "utf-8")
+    (folder / "corruption.json").write_text(json.dumps(as_json(report.measured), indent=2) + "\n", "utf-8")
+    for name, rows in report.rows.items():
+        if rows:
+            write_sheet(folder / f"{name}.png", rows)
+
+
+_Found = tuple[Place | None, Place | None, Place | None]
+_NOTHING: _Found = (None, None, None)
+
+
+def _measure(
+    pair: Pair, corruptions: dict[str, Corruption], seed: int
+) -> Iterator[tuple[str, Outcome, _Found, SheetRow | None]]:
+    try:
+        clean = read_image(pair.image)
+        lesion = read_lesion_mask(pair.mask, (clean.shape[0], clean.shape[1]))
+    except ImageError as error:
+        for name in corruptions:
+            yield name, Outcome(pair.name, None, refused=f"{error.reason}: {error}"), _NOTHING, None
+        return
+    tissue = tissue_of(clean)
+    for name, corruption in corruptions.items():
+        rng = rng_for(seed, "corrupt", pair.name)
+        try:
+            result = apply_corruption(clean, lesion, corruption, rng, control=True)
+        except ImageError as error:
+            label = f"{pair.name}: {error.reason}"
+            row = row_of(label, clean, lesion, None, None)
+            yield name, Outcome(pair.name, None, refused=f"{error.reason}: {error}"), _NOTHING, row
+            continue
+        removal, found = _compare(clean, lesion, tissue, result, pair.name)
+        control = result.control.image if result.control is not None else None
+        label = f"{pair.name}: shows {removal.before.worst:.2f} before, {removal.after.worst:.2f} after"
+        row = row_of(label, clean, lesion, result.image, control)
+        yield name, Outcome(pair.name, removal, no_control=result.no_control), found, row
+
+
+def _compare(clean: Image, lesion: Mask, tissue: Mask, result: Corrupted, name: str) -> tuple[Removal, _Found]:
+    box, region, ring = _ring_of(result.region, lesion, tissue)
+    before, after = (
+        visibility_of(clean[box.slices], region, ring),
+        visibility_of(result.image[box.slices], region, ring),
+    )
+    # the same patches for every corruption
+    found = [
+        place_of(picture[box.slices], region, ring, rng_for(0, "evaluate", name)) for picture in (clean, result.image)
+    ]
+    control = healthy = last = None
+    if result.control is not None:
+        box, region, ring = _ring_of(result.control.region, lesion, tissue)
+        control = visibility_of(result.control.image[box.slices], region, ring)
+        healthy = visibility_of(clean[box.slices], region, ring)
+        last = place_of(clean[box.slices], region, ring, rng_for(0, "evaluate", name))
+    removal = Removal(
+        before,
+        after,
+        control,
+        healthy,
+        count_outside(clean, result.image, result.region),
+        mean_change(clean, result.image, lesion),
+    )
+    return removal, (found[0], found[1], last)
+
+
+def _ring_of(region: Mask, lesion: Mask, tissue: Mask) -> tuple[Box, Mask, Mask]:
+    """Return a box, and in it the region and the tissue around that is no lesion and no margin of one."""
+    reach_px = max(8, round(_RING_SHARE * min(region.shape)))
+    box = box_of(region).padded(reach_px + 1, region.shape)
+    off = grow(lesion, margin_for(None, region.shape)) | region
+    ring = grow(region, reach_px) & ~off & tissue
+    shown = region & tissue if (region & tissue).any() else region
+    return box, shown[box.slices], ring[box.slices]
