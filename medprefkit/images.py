@@ -12,11 +12,13 @@ copy, the corrupted image and the control are all written by `encode_png` with t
 where there is no partner. The clean copy decodes to exactly the pixels that `read_image` gave.
 """
 
+import json
 import struct
 import warnings
 import zlib
+from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +29,7 @@ from PIL.Image import Image as PillowImage
 from PIL.Image import new as new_picture
 from PIL.Image import open as open_picture
 
+from medprefkit.annotations import mask_of_annotation
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
@@ -34,6 +37,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 """What is opened, decided by the file's content and not by its name."""
 
 MAX_FILE_BYTES = 256 * 2**20
+MAX_ANNOTATION_BYTES = 32 * 2**20
 MAX_PIXELS = 80_000_000
 """Larger images are refused before they are decoded; below the number at which Pillow warns."""
 
@@ -134,7 +138,7 @@ def read_lesion_mask(path: Path, shape: tuple[int, int], *, place_px: tuple[int,
     A grey mask of two values of which one is 0, such as 0 and 1, is True at the other one.
 
     Args:
-        path: A file of any of `FORMATS`.
+        path: A file of any of `FORMATS`, or a `.json` file of annotations as `annotations.mask_of_annotation` takes.
         shape: (height, width) of the image that it belongs to, pixels.
         place_px: (left, top) of a mask that was cropped, pixels of the image; None for one of the image's size.
 
@@ -145,9 +149,11 @@ def read_lesion_mask(path: Path, shape: tuple[int, int], *, place_px: tuple[int,
         ImageError: `mask_missing`, `mask_unreadable`, `mask_size_mismatch`, `mask_empty`.
     """
     try:
-        lesion = _lesion_of(_decoded(path).picture)
+        annotated = path.suffix.lower() == ".json"
+        lesion = _annotated(path, shape) if annotated else _lesion_of(_decoded(path).picture)
     except ImageError as error:
-        reason = "mask_missing" if error.reason == "image_missing" else "mask_unreadable"
+        renamed = {"image_missing": "mask_missing", "mask_size_mismatch": "mask_size_mismatch"}
+        reason = renamed.get(error.reason, "mask_unreadable")
         raise ImageError(reason, f"mask {error}") from error
     height, width = shape
     left, top = place_px or (0, 0)
@@ -184,14 +190,21 @@ def image_of(value: NDArray[np.uint8] | PillowImage | Path | str) -> Image:
     return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2))
 
 
-def lesion_mask_of(value: NDArray[np.generic] | PillowImage | Path | str, shape: tuple[int, int]) -> Mask:
-    """Return what a caller has in hand as a mask: a boolean or number array (True where not 0), Pillow image, or path.
+def lesion_mask_of(
+    value: NDArray[np.generic] | PillowImage | Path | str | Mapping[str, Any], shape: tuple[int, int]
+) -> Mask:
+    """Return what a caller has in hand as a mask.
+
+    That is a boolean or number array (True where not 0), a Pillow image, a file's path, or an annotation as
+    `annotations.mask_of_annotation` takes.
 
     Raises:
         ImageError: As `read_lesion_mask`.
     """
     if isinstance(value, str | Path):
         return read_lesion_mask(Path(value), shape)
+    if isinstance(value, Mapping):
+        return mask_of_annotation(value, shape)
     lesion = _lesion_of(value) if isinstance(value, PillowImage) else np.asarray(value) != 0
     if lesion.shape != shape:
         raise ImageError(
@@ -264,6 +277,21 @@ def _decoded(path: Path, *, reduced: bool = False) -> _Decoded:
         raise ImageError(
             "image_unreadable", f"{_name(path)}: damaged ({told}); fetch it again or leave it out"
         ) from error
+
+
+def _annotated(path: Path, shape: tuple[int, int]) -> Mask:
+    try:
+        if path.stat().st_size > MAX_ANNOTATION_BYTES:
+            raise ImageError("image_too_large", f"{_name(path)}: more than {MAX_ANNOTATION_BYTES} bytes; split it")
+        annotation = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ImageError("image_missing", f"{_name(path)}: {error.strerror}; check the path") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImageError("image_unreadable", f"{_name(path)}: no JSON; export it again") from error
+    try:
+        return mask_of_annotation(annotation, shape)
+    except ImageError as error:
+        raise ImageError(error.reason, f"{_name(path)}: {error}") from error
 
 
 def _refuse_bomb(width: int, height: int) -> None:

@@ -1,7 +1,8 @@
 """One lesion of one image, from Python: what `medprefkit.corrupt_image` is."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class CorruptedCopy(NamedTuple):
 
 def corrupt_image(
     image: NDArray[np.uint8] | PillowImage | Path | str,
-    lesion_mask: NDArray[np.generic] | PillowImage | Path | str,
+    lesion_mask: NDArray[np.generic] | PillowImage | Path | str | Mapping[str, Any],
     *,
     corruption: str = "telea",
     seed: int = 0,
@@ -37,7 +38,8 @@ def corrupt_image(
 
     Args:
         image: uint8 array of (height, width, 3) RGB or (height, width), a Pillow image, or a file.
-        lesion_mask: Array of (height, width), True or not 0 on the lesion; a Pillow image or a file.
+        lesion_mask: Array of (height, width), True or not 0 on the lesion; a Pillow image, a file, or an annotation
+            with COCO's `segmentation` or `bbox` or Kaggle's `rle`.
         corruption: A registered name: telea, navier_stokes, healthy_blend, noise, blur, albumentations.
         seed: The same seed gives the same bytes.
         options: Of the corruption, for instance `margin_px=5`.

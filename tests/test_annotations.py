@@ -1,0 +1,129 @@
+"""Masks written as numbers become the drawn ones, and damaged ones are refused in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from medprefkit.annotations import mask_of_annotation
+from medprefkit.errors import ImageError
+from medprefkit.images import lesion_mask_of, read_lesion_mask
+from medprefkit.protocols import Mask
+
+# 3 rows, 4 columns, True at column 1, rows 1 and 2, and column 2, row 0: down the columns 4 False, 3 True, 5 False
+MASK = np.zeros((3, 4), np.bool_)
+MASK[1:, 1] = MASK[0, 2] = True
+
+
+def runs_of(mask: Mask) -> list[int]:
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(flat.astype(int))) + 1
+    lengths = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def compressed(lengths: list[int]) -> str:
+    text = ""
+    for k, length in enumerate(lengths):
+        rest = length - (lengths[k - 2] if k > 2 else 0)
+        while True:
+            bits, rest = rest & 0x1F, rest >> 5
+            more = rest != (-1 if bits & 0x10 else 0)
+            text += chr(48 + bits + (0x20 if more else 0))
+            if not more:
+                break
+    return text
+
+
+def test_every_way_of_writing_by_hand() -> None:
+    # 4 -> chr(52) "4", 3 -> "3", 5 -> "5": no difference before the fourth number
+    for written in (
+        {"size": [3, 4], "counts": [4, 3, 5]},
+        {"size": [3, 4], "counts": "435"},
+        {"segmentation": {"size": [3, 4], "counts": "435"}, "bbox": [0, 0, 1, 1]},
+        {"rle": "5 3"},
+        {"rle": "5 1 6 2"},
+    ):
+        assert np.array_equal(mask_of_annotation(written, (3, 4)), MASK), written
+        assert np.array_equal(lesion_mask_of(written, (3, 4)), MASK)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(lambda shape: arrays(np.bool_, shape)))
+def test_run_lengths_give_the_mask_back(mask: Mask) -> None:
+    shape = (mask.shape[0], mask.shape[1])
+    lengths = runs_of(mask)
+    starts = np.cumsum([0, *lengths])[1:-1:2] + 1
+    kaggle = " ".join(f"{start} {n}" for start, n in zip(starts, lengths[1::2], strict=True))
+    for written in (
+        {"size": list(shape), "counts": lengths},
+        {"size": list(shape), "counts": compressed(lengths)},
+        {"rle": kaggle},
+    ):
+        assert np.array_equal(mask_of_annotation(written, shape), mask)
+
+
+def test_polygons_and_boxes() -> None:
+    square = mask_of_annotation({"segmentation": [[10, 20, 30, 20, 30, 40, 10, 40]]}, (60, 50))
+    assert square[21:39, 11:29].all()
+    assert not square[:19].any()
+    ellipse = mask_of_annotation({"bbox": [10, 20, 20, 10]}, (60, 50))
+    assert ellipse[20:30, 10:30].sum() == ellipse.sum() == pytest.approx(np.pi * 10 * 5, rel=0.03)
+    assert not ellipse[20, 10]
+    both = mask_of_annotation([{"bbox": [10, 20, 20, 10]}, {"bbox": [30, 40, 4, 4]}], (60, 50))
+    assert both.sum() > ellipse.sum()
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ({}, "mask_unreadable"),
+        ([], "mask_unreadable"),
+        ("435", "mask_unreadable"),
+        ({"size": [3, 4], "counts": [4, 3]}, "mask_unreadable"),
+        ({"size": [3, 4], "counts": [-4, 3, 13]}, "mask_unreadable"),
+        ({"size": [3, 4], "counts": "é"}, "mask_unreadable"),
+        ({"size": [3, 4], "counts": "T"}, "mask_unreadable"),
+        ({"size": [4, 3], "counts": [4, 3, 5]}, "mask_size_mismatch"),
+        ({"size": None, "counts": [12]}, "mask_unreadable"),
+        ({"rle": "5"}, "mask_unreadable"),
+        ({"rle": "a b"}, "mask_unreadable"),
+        ({"rle": "11 3"}, "mask_size_mismatch"),
+        ({"rle": 5}, "mask_unreadable"),
+        ({"segmentation": [[1, 2, 3]]}, "mask_unreadable"),
+        ({"segmentation": [[0, 0, 9, 0, 9, 9]]}, "mask_size_mismatch"),
+        ({"segmentation": [[0, 0, 1, float("nan"), 1, 1]]}, "mask_unreadable"),
+        ({"bbox": [0, 0, 0, 2]}, "mask_unreadable"),
+        ({"bbox": [0, 0, 2, 30]}, "mask_size_mismatch"),
+        ({"bbox": [0, 0, 2]}, "mask_unreadable"),
+    ],
+)
+def test_damaged_annotations_are_refused(written: Any, reason: str) -> None:
+    with pytest.raises(ImageError) as error:
+        mask_of_annotation(written, (3, 4))
+    assert error.value.reason == reason
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_annotations_is_a_mask(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps([{"rle": "5 3"}]), "utf-8")
+    assert np.array_equal(read_lesion_mask(path, (3, 4)), MASK)
+    for text, reason in [
+        ("{", "mask_unreadable"),
+        ('{"rle": ""}', "mask_empty"),
+        ('{"rle": "90 3"}', "mask_size_mismatch"),
+    ]:
+        path.write_text(text, "utf-8")
+        with pytest.raises(ImageError, match="json") as error:
+            read_lesion_mask(path, (3, 4))
+        assert error.value.reason == reason
+    path.unlink()
+    with pytest.raises(ImageError) as error:
+        read_lesion_mask(path, (3, 4))
+    assert error.value.reason == "mask_missing"
