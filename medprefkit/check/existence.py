@@ -16,6 +16,8 @@ from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, ErrorType, Verdict
 
+_BUT_FOR = re.compile(r"\b(?:otherwise|remaining|remainder|other\s+than|except|apart\s+from|aside\s+from)\b", re.I)
+"""A denial of all else does not speak of what is named before."""
 _ONE_SIDE = re.compile(r"\b(?:left|right)\b", re.I)
 
 
@@ -46,6 +48,8 @@ def _denied(claim: Claim, present: tuple[Bearing, ...], absent: tuple[Bearing, .
         and _ONE_SIDE.search(claim.sentence.text)
     ):
         return unverifiable(claim, "place_not_stated", present[0].claim.sentence.text)
+    if all(b.rule == "narrower_affirmed" for b in present) and _BUT_FOR.search(claim.sentence.text) is not None:
+        return unverifiable(claim, "denied_but_for", present[0].claim.sentence.text)
     if claim.certainty != "certain" and not denies_all(claim):
         return unverifiable(claim, "answer_uncertain", present[0].claim.sentence.text)
     best = max(present, key=_score)

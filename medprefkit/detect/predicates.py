@@ -14,7 +14,9 @@ from medprefkit.detect.words import bag, is_function_word
 from medprefkit.lexicon import lexicon
 
 _STUDIES = bag("image picture study examination exam scan radiograph film everything imaging view views")
-_AFTER_PREDICATE = bag("appearing looking sized today overall enough then again no without")
+_AFTER_PREDICATE = bag(
+    "stable unchanged bilaterally appearing looking sized today overall enough then again no without"
+)
 _COPULAS = bag("is are was were be been appears appear appearing seems seem remains remain looks look")
 
 
@@ -36,7 +38,10 @@ def find_predicates(
     others = frozenset(i for s in said for i in range(s.start, s.end))
     found: list[Mention] = []
     for k, saying in enumerate(said):
+        bounds = _end_of_last(said, k, clause[0]), saying.start
         ahead = organs_ahead(words, clause[1], saying, organs, others)
+        if ahead and _is_copular(words, saying, clause[0]) and subjects_before(words, bounds, organs, mentions, others):
+            ahead = []  # "the heart is enlarged pulmonary vascularity is normal": two clauses that nothing parts
         if ahead:
             found += _of_organs(words, clause[1], saying, ahead, attributive=True)
             continue
@@ -46,13 +51,20 @@ def find_predicates(
             continue
         if not saying.is_noun and _modifies_a_noun(words, saying.end, clause[1], mentions):
             continue
-        bounds = _end_of_last(said, k, clause[0]), saying.start
         behind = subjects_before(words, bounds, organs, mentions, others)
         if behind:
             found += _of_organs(words, clause[1], saying, behind, attributive=saying.is_noun)
         elif saying.normal is not None:
             found += _of_the_whole(words, clause, saying, mentions)
     return found
+
+
+def _is_copular(words: Words, saying: Saying, first: int) -> bool:
+    """Tell whether a copula stands before the saying, adverbs apart."""
+    i = saying.start - 1
+    while i > first and words.lower[i].endswith("ly"):
+        i -= 1
+    return i >= first and words.lower[i] in _COPULAS
 
 
 def _of_organs(

@@ -60,7 +60,9 @@ def find_sayings(words: Words, clause: tuple[int, int], matches: Sequence[Match]
     found: list[Saying] = []
     i = clause[0]
     while i < clause[1]:
-        saying = _normal_at(words, i, clause[1]) or _match_at(i, clause[1], matches)
+        normal, match = _normal_at(words, i, clause[1]), _match_at(i, clause[1], matches)
+        longer = match is not None and (normal is None or match.end > normal.end)
+        saying = match if longer else normal  # "normally inflated" is more than "normally"
         if saying:
             found.append(saying)
         i = saying.end if saying else i + 1

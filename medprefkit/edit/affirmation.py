@@ -183,7 +183,10 @@ def _affirm_all(
     text: str, group: Sequence[Claim], start: int, found: re.Match[str], ids: tuple[str, ...]
 ) -> Change | Refusal:
     last = group[-1]
-    body = _listed(text, group, "and", bare=bool(found["of"]))
+    # a telegram has no articles: "no effusion ." -> "effusion ."
+    telegram = not has_verb(text, last.sentence.start_char, last.sentence.end_char)
+    telegram = telegram and not text[last.sentence.start_char : start].strip()
+    body = _listed(text, group, "and", bare=bool(found["of"]) or telegram)
     if body is None:
         return Refusal(ids, "the denied list is not a plain coordination")
     if found["no"].lower() == "without":

@@ -51,7 +51,7 @@ _EXISTS = re.compile(
 _ENDS = re.compile(r"\s*(?:[.;]|$)")
 _INFERS = re.compile(
     r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:(?:appears?\s+to\s+be|may|might|could|can|would|is|are|also)\s+)*"
-    r"(?:suggests?|indicates?|causes?|causing|indicative\s+of|suggestive\s+of|consistent\s+with)|"
+    r"(?:suggests?|indicates?|causes?|causing|represents?|reflects?|indicative\s+of|suggestive\s+of|consistent\s+with)|"
     r"suggesting|suggestive\s+of|indicating|indicative\s+of|consistent\s+with|compatible\s+with|concerning\s+for|"
     r"suspicious\s+for|worrisome\s+for|representing|reflecting|likely\s+due\s+to|due\s+to|related\s+to|"
     r"secondary\s+to|causing|leading\s+to|resulting\s+in|"
@@ -75,7 +75,7 @@ _OPENS_LIST = re.compile(
 )
 _FRAGMENT_TAIL = re.compile(
     r"\s*(?:[.;,]|$)|\s+(?:in|of|at|on|within|along|throughout|over|overlying|without|with|near|involving|bilaterally|stable|noted|"
-    r"seen|present)\b",
+    r"seen|present|which)\b",
     re.I,
 )
 _FINITE = re.compile(r"\b(?:is|are|was|were|appears?|seems?|can|could|may|might|which|that)\b|;", re.I)
@@ -145,7 +145,9 @@ def is_said_to_exist(text: str, sentence_start: int, start: int, end: int, sente
 
 def is_fragment(text: str, sentence_start: int, start: int, end: int, sentence_end: int) -> bool:
     """Tell whether the phrase at [start, end) opens a sentence without a verb: "scarring in the left base ."."""
-    if text[sentence_start:start].strip() or has_verb(text, sentence_start, sentence_end):
+    relative = re.search(r"\s(?:which|that)\s", text[end:sentence_end], re.I)
+    main_end = end + relative.start() if relative is not None else sentence_end
+    if text[sentence_start:start].strip() or has_verb(text, sentence_start, main_end):
         return False
     return _FRAGMENT_TAIL.match(text, end) is not None
 

@@ -30,7 +30,9 @@ from medprefkit.records import Claim
 _COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
 _FILLED = re.compile(r"\b(?P<filled>(?:completely\s+|largely\s+|partially\s+)?(?:filled|covered)\s+with\s+)$", re.I)
 _NORMAL_WORDS = re.compile(
-    r"within normal limits|within normal range|normal in size|normal|unremarkable|clear|intact|midline|sharp", re.I
+    r"(?:normally|well)[\s-](?:inflated|expanded|aerated)|within normal limits|within normal range|normal in size|"
+    r"normal|unremarkable|clear|intact|midline|sharp",
+    re.I,
 )
 _OTHER_PREDICATE = re.compile(
     r"\s+and\s+(?!there\b|the\b|it\b|an?\b|no\b)(?P<words>(?:\w+\s+){0,4}?\w*(?:ed|al|ing|ment|clear|limits)\b)", re.I

@@ -108,10 +108,9 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
 
 
 def _says_side_again(text: str, target: Span) -> bool:
-    """Tell whether the rest of the answer names the wrong side too."""
+    """Tell whether what follows names the wrong side too."""
     side = re.search(r"left|right", target.text, re.I)
-    rest = text[: target.start_char] + text[target.end_char :]
-    return side is not None and re.search(rf"\b{side[0]}\b", rest, re.I) is not None
+    return side is not None and re.search(rf"\b{side[0]}\b", text[target.end_char :], re.I) is not None
 
 
 def _contrast(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal | None:

@@ -43,7 +43,6 @@ _DEFECTS = (
 )
 _MOVES = frozenset({"wrong_organ", "wrong_location"})
 _LABELS = frozenset({"modality", "view_plane", "organ"})
-_SAID_OF_ORGANS = frozenset({"finding", "normality"})
 _RESTS_ON = re.compile(
     r"(?:\s+(?:in|of|on|at|within|throughout|present|noted|seen|visible|observed)\b[^,.;:]{0,60}?)?,?\s+(?:also\s+)?"
     r"(?:indicating|indicative\s+of|suggesting|suggestive\s+of|consistent\s+with|compatible\s+with|concerning\s+for|"
@@ -218,7 +217,7 @@ def _goes_with(claim: Claim, target: Claim, reading: _Reading) -> bool:
     "The heart and vessels are enlarged" says of both with one word; "opacities indicating infection" says nothing of an
     infection once there are no opacities.
     """
-    if claim.span == target.span and claim.kind in _SAID_OF_ORGANS and target.kind in _SAID_OF_ORGANS:
+    if claim.span == target.span and _calls_abnormal(claim) and _calls_abnormal(target):
         return True
     edit = reading.touched(target.phrase)
     if edit is None or target.polarity != "affirmed" or claim.polarity != "affirmed":
@@ -230,6 +229,10 @@ def _goes_with(claim: Claim, target: Claim, reading: _Reading) -> bool:
         return True
     gap = reading.answer[edit.span.end_char : claim.span.start_char]
     return claim.sentence == target.sentence and _RESTS_ON.fullmatch(gap) is not None
+
+
+def _calls_abnormal(claim: Claim) -> bool:
+    return claim.kind in {"finding", "normality"} and (claim.kind == "finding") == (claim.polarity == "affirmed")
 
 
 def _is_pronoun_of(claim: Claim, targets: set[str]) -> bool:
