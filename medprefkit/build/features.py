@@ -141,10 +141,16 @@ def _load(path_or_repo: str) -> DatasetDict:
     path = Path(path_or_repo)
     for folder in (path, path / "dataset", path / "build" / "dataset"):
         if (folder / "dataset_dict.json").is_file():
-            return load_from_disk(str(folder))
+            try:
+                return load_from_disk(str(folder))
+            except IndexError as error:  # `datasets` writes a split without rows and cannot read it
+                raise DatasetError(f"{folder}: a split has no rows; leave it out or build it again") from error
     for folder in (path, path / "parquet", path / "build" / "parquet"):
         if files := _parquet_splits(folder):
-            return load_dataset("parquet", data_files=files)
+            try:
+                return load_dataset("parquet", data_files=files)
+            except ValueError as error:
+                raise DatasetError(f"{folder} cannot be read: {str(error).splitlines()[0]}") from error
     if path.exists():
         raise DatasetError(f"{path} holds no dataset: neither dataset_dict.json nor Parquet files named by split")
     try:

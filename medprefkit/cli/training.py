@@ -29,14 +29,32 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-6,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step on one device.")] = 4,
     gradient_accumulation: Annotated[int, typer.Option(min=1, help="Steps added up before an update.")] = 8,
+    tune: Annotated[
+        Literal["lora", "full"], typer.Option(help="An adapter, or the language model beside a frozen copy.")
+    ] = "lora",
     lora_r: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 128,
     lora_alpha: Annotated[int, typer.Option(min=1, help="Scale of the adapter.")] = 256,
+    quantization: Annotated[
+        Literal["none", "8bit", "4bit"], typer.Option(help="Of the base model; needs bitsandbytes and a GPU.")
+    ] = "none",
     precision: Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of weights and arithmetic.")] = "bf16",
     gradient_checkpointing: Annotated[bool, typer.Option(help="Recompute activations, for memory.")] = False,
+    max_answer_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Cut longer answers, never an edit: such a pair is left out.")
+    ] = None,
+    group_by_length: Annotated[bool, typer.Option(help="Batches of pairs of like length.")] = False,
+    reference_cache: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep what the reference says here, and read it from here.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of pairs.")] = 0,
+    save_steps: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
+    eval_steps: Annotated[int | None, typer.Option(min=1, help="Steps between evaluations; else at the end.")] = None,
+    report_to: Annotated[
+        list[str] | None, typer.Option(help="A logger, for instance tensorboard; may be repeated.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")] = False,
 ) -> None:
-    """Train a LoRA adapter on a preference dataset of the column contract."""
+    """Train a LoRA adapter, or the language model, on a preference dataset of the column contract."""
     import yaml
 
     from medprefkit.train.run import train as train_adapter  # heavy: torch
@@ -50,6 +68,7 @@ def train(
     result = train_adapter(
         dataset,
         out,
+        resume=resume,
         model=model,
         preset=preset,
         objective=objective,
@@ -58,11 +77,18 @@ def train(
         learning_rate=learning_rate,
         batch_size=batch_size,
         gradient_accumulation=gradient_accumulation,
+        tune=tune,
         lora_r=lora_r,
         lora_alpha=lora_alpha,
+        quantization=quantization,
         precision=precision,
         gradient_checkpointing=gradient_checkpointing,
+        max_answer_tokens=max_answer_tokens,
+        group_by_length=group_by_length,
+        reference_cache=reference_cache,
         seed=seed,
-        resume=resume,
+        save_steps=save_steps,
+        eval_steps=eval_steps,
+        report_to=tuple(report_to or ()),
     )
     typer.echo(f"adapter    {result.adapter_dir}")

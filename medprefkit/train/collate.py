@@ -1,18 +1,19 @@
 """Rows become tensors: three sequences a row (chosen, rejected, chosen on the corrupted image), padded on the right.
 
-Images are processed here, on the fly, since pixel values of a dataset fit nowhere. Nothing is ever truncated: a cut
+Images are processed here, on the fly, since pixel values of a dataset fit nowhere. A prompt is never truncated: a cut
 through image placeholders would leave a model with fewer placeholders than image features.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from medprefkit.errors import ImageError, TrainError
 from medprefkit.images import image_of
@@ -39,8 +40,8 @@ class _Prompt:
 class PreferenceCollator:
     """Makes a batch of rows.
 
-    Of B rows, C of which have a corrupted image, S = 2 B + C sequences: chosen, rejected, then chosen on the corrupted
-    image. T is the longest answer. Returns a dictionary:
+    Of B rows, C of which have a corrupted image, S = 2 B + C sequences: chosen, rejected, then one of the two on the
+    corrupted image. T is the longest answer. Returns a dictionary:
 
     - `groups`: forward passes to make: with images and without apart, since most models take all or none. Each holds
       `sequences` (n,), the rows of S it covers, and either `inputs`, whole sequences as the model is called with, or,
@@ -48,26 +49,37 @@ class PreferenceCollator:
     - `labels`, `label_mask` (S, T): response tokens; `starts` (S,): position of the first one in its sequence.
     - `phrase_ids`, `phrase_weights`, `lesion_linked` (2 B, T): of chosen, then rejected; 0 on padding.
     - `corrupted_rows` (C,): the row of each corrupted sequence. `row_weights` (B,).
+    - `token_weights` (2 B, T), where the dataset brings them; `ref_states` (S, T, D), where a cache does.
     """
 
     def __init__(
-        self, processor: Any, *, needs_spans: bool = True, corrupted: bool = True, share_prompts: bool = False
+        self,
+        processor: Any,
+        *,
+        needs_spans: bool = True,
+        corrupted: bool = True,
+        corrupted_answer: Literal["chosen", "rejected"] = "chosen",
+        share_prompts: bool = False,
+        max_answer_tokens: int | None = None,
     ) -> None:
         """Take a processor with a chat template.
 
         Args:
             processor: Of the model to be trained.
             needs_spans: Whether a row without a span is refused.
-            corrupted: Whether to score the chosen answer on the corrupted image too.
+            corrupted: Whether to score an answer on the corrupted image too.
+            corrupted_answer: Which one.
             share_prompts: Whether a prompt may be encoded once for all answers to it, which the model must allow.
+            max_answer_tokens: As `RowEncoder`.
 
         Raises:
             TrainError: As `RowEncoder`; or if there is no token to pad with.
         """
-        self.encoder = RowEncoder(processor)
+        self.encoder = RowEncoder(processor, max_answer_tokens=max_answer_tokens)
         self.processor = processor
         self.needs_spans = needs_spans
         self.corrupted = corrupted
+        self.corrupted_answer = corrupted_answer
         self.share_prompts = share_prompts
         tokenizer = self.encoder.tokenizer
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
@@ -101,10 +113,20 @@ class PreferenceCollator:
                 corrupted.append((index, bad))
         chosen = [encoding.chosen for encoding in encodings]
         rejected = [encoding.rejected for encoding in encodings]
-        answers = [*chosen, *rejected, *(chosen[index] for index, _ in corrupted)]
+        on_corrupted = chosen if self.corrupted_answer == "chosen" else rejected
+        answers = [*chosen, *rejected, *(on_corrupted[index] for index, _ in corrupted)]
         sources = [*prompts, *prompts, *(prompt for _, prompt in corrupted)]
         both = [*chosen, *rejected]
+        further: dict[str, Tensor] = {}
+        weights = [answer.token_weights for answer in both if answer.token_weights is not None]
+        if len(weights) == len(both):
+            further["token_weights"] = _pad(weights, torch.float32)
+        if all("ref_states" in row for row in rows):
+            roles = [(row, "chosen") for row in rows] + [(row, "rejected") for row in rows]
+            roles += [(rows[index], "corrupted") for index, _ in corrupted]
+            further["ref_states"] = pad_sequence([row["ref_states"][role] for row, role in roles], batch_first=True)
         return {
+            **further,
             "groups": self._group(sources, answers),
             "labels": _pad([answer.input_ids for answer in answers], torch.long),
             "label_mask": _pad([[True] * len(answer.input_ids) for answer in answers], torch.bool),

@@ -34,6 +34,7 @@ class ResponseScorer:
     Attributes:
         uses_head: Whether logits are the output head of the hidden states.
         can_share_prompts: Whether answers may go on from their prompt's key-value cache with the same result.
+        has_reference: Whether a frozen copy is compared with.
     """
 
     def __init__(self, model: nn.Module, *, reference: nn.Module | None = None) -> None:
@@ -44,6 +45,7 @@ class ResponseScorer:
             reference: A frozen copy to compare with.
         """
         self._reference = reference
+        self.has_reference = reference is not None
         # Where only an adapter in the language model learns, policy and reference see the same image features.
         self._encodes_images_once = reference is None and not _vision_learns(model)
         was_training = model.training

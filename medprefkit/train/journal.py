@@ -8,6 +8,9 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+SPEED = ("speed/response_tokens_per_second", "memory/peak_gib")
+"""Logged to whoever listens and kept in no file: the same run leaves the same bytes."""
+
 
 class JsonLines(TrainerCallback):
     """Writes every log line to a file as it comes; after a resume the file holds the lines up to there once."""
@@ -17,12 +20,17 @@ class JsonLines(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the file with what was logged before the checkpoint."""
+        if not state.is_world_process_zero:
+            return
         self._path.write_text("".join(map(_line, state.log_history)), "utf-8")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Append the newest line."""
+        if not state.is_world_process_zero:
+            return
+        entry = {name: value for name, value in state.log_history[-1].items() if name not in SPEED}
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(state.log_history[-1]))
+            file.write(_line(entry))
 
 
 class StepBar(TrainerCallback):
@@ -48,9 +56,15 @@ class StepBar(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Show the newest loss."""
+        """Show the newest loss, response tokens a second and peak memory."""
         if self._bar is not None and logs and "loss" in logs:
-            self._bar.set_postfix(loss=f"{logs['loss']:.4f}", margin=f"{logs.get('rewards/margins', 0.0):.4f}")
+            speed, memory = (logs.get(name, 0.0) for name in SPEED)
+            self._bar.set_postfix(
+                loss=f"{logs['loss']:.4f}",
+                margin=f"{logs.get('rewards/margins', 0.0):.4f}",
+                tok_s=f"{speed:.0f}",
+                GiB=f"{memory:.1f}",
+            )
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Close the bar."""
@@ -67,6 +81,17 @@ def _line(entry: dict[str, Any]) -> str:
     return json.dumps(entry, sort_keys=True) + "\n"
 
 
+_USE_ADAPTER = """from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+base = AutoModelForImageTextToText.from_pretrained("{model}")
+model = PeftModel.from_pretrained(base, "path/to/this/folder")"""
+
+_USE_MODEL = """from transformers import AutoModelForImageTextToText
+
+model = AutoModelForImageTextToText.from_pretrained("path/to/this/folder")"""
+
+
 def adapter_readme(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
     """Return the adapter's model card.
 
@@ -77,6 +102,16 @@ def adapter_readme(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
     model = settings["model"]
     on_hub = "/" in model and not Path(model).exists()
     base = f"base_model: {model}\n" if on_hub else ""
+    full = settings["tune"] == "full"
+    kind = "Vision-language model" if full else "LoRA adapter"
+    learns = (
+        "the whole language model"
+        if full
+        else (
+            f"LoRA, r {settings['lora_r']}, alpha {settings['lora_alpha']}, on all linear layers of the language model"
+        )
+    )
+    use = _USE_MODEL if full else _USE_ADAPTER.format(model=model)
     objective = "\n".join(f"| `{name}` | {value} |" for name, value in sorted(settings["objective"].items()))
     after = (
         "The objective is written after the abstract of arXiv 2606.12590; it reproduces no published number."
@@ -87,11 +122,11 @@ def adapter_readme(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
     results = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluated.items()))
     results = f"\n## On the evaluation split\n\n| quantity | mean |\n| --- | --- |\n{results}\n" if results else ""
     return f"""---
-{base}library_name: peft
-tags: [lora, preference, medical, vision-language, medprefkit]
+{base}library_name: {"transformers" if full else "peft"}
+tags: [{"" if full else "lora, "}preference, medical, vision-language, medprefkit]
 ---
 
-# LoRA adapter, trained on preference pairs
+# {kind}, trained on preference pairs
 
 {after} It was made by medprefkit. It is a research artefact and no medical device: no clinical use was tested.
 
@@ -101,7 +136,7 @@ tags: [lora, preference, medical, vision-language, medprefkit]
 | dataset | {metrics["n_rows"]} rows, fingerprint `{settings["dataset_fingerprint"]}` |
 | steps | {metrics["steps"]} of {settings["batch_size"]} x {settings["gradient_accumulation"]} rows |
 | learning rate | {settings["learning_rate"]} |
-| LoRA | r {settings["lora_r"]}, alpha {settings["lora_alpha"]}, all linear layers of the language model |
+| learns | {learns} |
 | precision, seed | {settings["precision"]}, {settings["seed"]} |
 
 ## Objective
@@ -110,13 +145,11 @@ tags: [lora, preference, medical, vision-language, medprefkit]
 | --- | --- |
 {objective}
 {results}
+![curves](curves.png)
+
 ## Use
 
 ```python
-from peft import PeftModel
-from transformers import AutoModelForImageTextToText
-
-base = AutoModelForImageTextToText.from_pretrained("{model}")
-model = PeftModel.from_pretrained(base, "path/to/this/folder")
+{use}
 ```
 """

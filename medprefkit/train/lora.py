@@ -1,4 +1,4 @@
-"""Loading a base model and its processor, and putting one LoRA adapter on its language model."""
+"""Loading a base model and its processor, and what of its language model learns: one LoRA adapter, or all of it."""
 
 import contextlib
 import re
@@ -10,12 +10,14 @@ from typing import Any, Literal
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from medprefkit.errors import TrainError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+Quantization = Literal["none", "8bit", "4bit"]
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -53,17 +55,40 @@ def load_processor(model: str) -> Any:
         raise TrainError(_reason(model, "processor", error)) from error
 
 
-def load_base_model(model: str, *, precision: Precision) -> Any:
+def load_base_model(model: str, *, precision: Precision, quantization: Quantization = "none") -> Any:
     """Load an image-text-to-text model in a precision; code from the Hub is never run.
+
+    Args:
+        model: Folder or Hub name.
+        precision: Of the weights, or of arithmetic on quantized ones.
+        quantization: Of the linear layers; `4bit` is NF4, as in QLoRA (arXiv 2305.14314).
 
     Raises:
         TrainError: If there is none, or it is no vision-language model.
     """
+    options: dict[str, Any] = {"dtype": DTYPES[precision]}
+    if quantization != "none":
+        options["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]  # transformers'
+            load_in_4bit=quantization == "4bit",
+            load_in_8bit=quantization == "8bit",
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=DTYPES[precision],
+        )
     try:
         with quiet():
-            return AutoModelForImageTextToText.from_pretrained(model, dtype=DTYPES[precision])
+            return AutoModelForImageTextToText.from_pretrained(model, **options)
     except (ImportError, OSError, ValueError, KeyError) as error:
         raise TrainError(_reason(model, "weights", error)) from error
+
+
+def unfreeze_language_model(model: Any) -> Any:
+    """Let the language model and its head learn and nothing else; dropout is switched off everywhere."""
+    model.requires_grad_(False)
+    for part in (model.get_decoder(), model.get_output_embeddings()):
+        part.requires_grad_(True)
+    _drop_dropout(model)
+    return model
 
 
 def add_lora(model: Any, *, r: int, alpha: int) -> PeftModel:

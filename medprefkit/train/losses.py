@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medprefkit.errors import TrainError
 from medprefkit.train.settings import ObjectiveSettings, Side
 
 
@@ -30,6 +31,7 @@ class AnswerTokens:
         phrase_weights: Weight of the token's span; read inside edits only.
         lesion_linked: True where the span's evidence is the lesion.
         token_mask: True on the answer's tokens, False on padding.
+        token_weights: Ranking weight of each token, where the dataset brings one; None otherwise.
     """
 
     logps: Tensor
@@ -40,6 +42,7 @@ class AnswerTokens:
     phrase_weights: Tensor
     lesion_linked: Tensor
     token_mask: Tensor
+    token_weights: Tensor | None = None
 
     @property
     def edited(self) -> Tensor:
@@ -54,7 +57,7 @@ class AnswerTokens:
 
 @dataclass(frozen=True, slots=True)
 class CorruptedTokens:
-    """The chosen answer's tokens on the corrupted image, aligned with the clean ones.
+    """One answer's tokens on the corrupted image, aligned with the clean ones: the chosen, or as `ground_against` says.
 
     Attributes:
         logps: (B, T) policy's log-probabilities, nats.
@@ -103,7 +106,7 @@ def preference_loss(
         settings: The objective.
         chosen: (B, T) tokens of the preferred answers.
         rejected: (B, T') tokens of the others.
-        corrupted: Chosen answers on the corrupted images; None where no row has one.
+        corrupted: The answers on the corrupted images; None where no row has one.
         row_weights: (B,) finite, >= 0. A row of weight 0 is as if it were not there.
 
     Returns:
@@ -114,7 +117,7 @@ def preference_loss(
     """
     ranking = ranking_loss(settings, chosen, rejected)
     kl = kl_loss(settings, chosen, rejected)
-    ground = grounding_loss(settings, chosen, corrupted)
+    ground = grounding_loss(settings, chosen, rejected, corrupted)
     anchor = anchor_loss(settings, chosen)
     rows = row_weights * (ranking.loss + kl + settings.grounding_weight * ground.loss + settings.anchor_weight * anchor)
     return PreferenceLoss(
@@ -185,31 +188,29 @@ class GroundingLoss(NamedTuple):
 
 
 def grounding_loss(
-    settings: ObjectiveSettings, chosen: AnswerTokens, corrupted: CorruptedTokens | None
+    settings: ObjectiveSettings, chosen: AnswerTokens, rejected: AnswerTokens, corrupted: CorruptedTokens | None
 ) -> GroundingLoss:
-    """Ask that the chosen answer be likelier with the lesion in the image than without.
+    """Ask that the chosen answer be likelier with the lesion in the image than an answer without.
 
-    -log sigmoid(beta_g * sum_t g_t (r_t(chosen | v) - r_t(chosen | v~))), or a hinge on the same quantity. Loss and
-    margin are 0 where the row has no corrupted image or no token that grounds.
+    -log sigmoid(beta_g * (sum_t g_t r_t(chosen | v) - sum_t g_t r_t(y | v~))), or a hinge on the same quantity; y is
+    the chosen answer itself, or by `ground_against` the rejected one. Loss and margin are 0 where the row has no
+    corrupted image or no token that grounds.
 
-    Source: the conditional term of mDPO (arXiv 2406.11839). Differs: only tokens whose evidence is the lesion,
-        and the image lost its lesion rather than a random part.
+    Source: the conditional term of mDPO (arXiv 2406.11839); for `ground_against` the second kind of pair of MMedPO
+        (arXiv 2412.06141). Differs: only tokens whose evidence is the lesion, and the image lost its lesion rather
+        than a random part.
     """
     if corrupted is None:
         nothing = torch.zeros_like(chosen.logps[:, 0])
         return GroundingLoss(nothing, nothing, torch.zeros_like(nothing, dtype=torch.bool))
-    if settings.ground_tokens == "all":
-        grounds = chosen.token_mask
-    elif settings.ground_tokens == "edited":
-        grounds = chosen.edited
-    else:
-        grounds = chosen.edited & chosen.lesion_linked
-    grounds = grounds & corrupted.present[:, None]  # (B, T)
-    gap = chosen.logps - corrupted.logps
+    other = chosen if settings.ground_against == "chosen" else rejected  # corrupted holds this one's tokens
+    clean_tokens, corrupted_tokens = _grounding_tokens(settings, chosen), _grounding_tokens(settings, other)  # (B, T)
+    clean, dark = chosen.logps, corrupted.logps
     if settings.ground_reference:
-        gap = gap - (chosen.ref_logps - corrupted.ref_logps)
-    margin = _keep(grounds, gap).sum(-1)  # (B,)
-    grounded = grounds.any(-1)
+        clean, dark = clean - chosen.ref_logps, dark - corrupted.ref_logps
+    margin = _keep(clean_tokens, clean).sum(-1) - _keep(corrupted_tokens, dark).sum(-1)  # (B,)
+    grounded = corrupted.present & (clean_tokens.any(-1) | corrupted_tokens.any(-1))
+    margin = _keep(grounded, margin)
     scaled = settings.grounding_beta * margin
     hinge = settings.ground_form == "hinge"
     loss = (settings.ground_margin - scaled).clamp(min=0) if hinge else -F.logsigmoid(scaled)
@@ -225,12 +226,25 @@ def anchor_loss(settings: ObjectiveSettings, chosen: AnswerTokens) -> Tensor:
 
 
 def ranking_weights(settings: ObjectiveSettings, tokens: AnswerTokens) -> Tensor:
-    """Return a_t, (B, T): the weight of each token in the ranking; 0 on padding."""
+    """Return a_t, (B, T): the weight of each token in the ranking; 0 on padding.
+
+    Source: for `tokens`, TIS-DPO (arXiv 2410.04350): the weights are given, inside edits and out.
+    """
+    if settings.edit_weights == "tokens":
+        if tokens.token_weights is None:
+            raise TrainError("edit_weights 'tokens' needs token weights, and these rows have none")
+        return _keep(tokens.token_mask, tokens.token_weights)
     inside = torch.full_like(tokens.logps, settings.edited_weight)
     if settings.edit_weights == "spans":
         inside = inside * tokens.phrase_weights
     weights = torch.where(tokens.edited, inside, torch.full_like(inside, settings.unedited_weight))
     return _keep(tokens.token_mask, weights)
+
+
+def _grounding_tokens(settings: ObjectiveSettings, tokens: AnswerTokens) -> Tensor:
+    if settings.ground_tokens == "all":
+        return tokens.token_mask
+    return tokens.edited if settings.ground_tokens == "edited" else tokens.edited & tokens.lesion_linked
 
 
 def _ranking_score(settings: ObjectiveSettings, tokens: AnswerTokens) -> Tensor:

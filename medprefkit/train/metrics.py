@@ -17,7 +17,7 @@ NAMES = (
     "margin", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
     "logps/chosen", "logps/chosen_edited", "logps/chosen_unedited",
     "logps/rejected", "logps/rejected_edited", "logps/rejected_unedited",
-    "logps/chosen_corrupted", "logps/chosen_vs_ref",
+    "logps/chosen_corrupted", "logps/rejected_corrupted", "logps/chosen_vs_ref",
     "kl/forward_mean", "kl/forward_sum", "kl/reverse_mean", "kl/reverse_sum",
     "ground/margin", "ground/accuracies", "share/corrupted", "share/grounded",
 )  # fmt: skip
@@ -43,8 +43,10 @@ def batch_metrics(
     every = torch.ones_like(loss.grounded)
     present = torch.zeros_like(loss.grounded) if corrupted is None else corrupted.present
     on_corrupted = torch.zeros_like(loss.rank)
+    on_rejected = settings.ground_against == "rejected"
     if corrupted is not None:
-        on_corrupted = torch.where(chosen.token_mask, corrupted.logps, torch.zeros_like(corrupted.logps)).sum(-1)
+        mask = rejected.token_mask if on_rejected else chosen.token_mask
+        on_corrupted = torch.where(mask, corrupted.logps, torch.zeros_like(corrupted.logps)).sum(-1)
     rows: dict[str, tuple[Tensor, Tensor]] = {
         "loss/total": (loss.rows, every),
         "loss/rank": (loss.rank, every),
@@ -56,7 +58,8 @@ def batch_metrics(
         "rewards/rejected": (settings.beta * loss.rejected_scores, every),
         "rewards/margins": (settings.beta * loss.margin, every),
         "rewards/accuracies": (loss.margin > 0, every),
-        "logps/chosen_corrupted": (on_corrupted, present),
+        "logps/chosen_corrupted": (on_corrupted, torch.zeros_like(present) if on_rejected else present),
+        "logps/rejected_corrupted": (on_corrupted, present if on_rejected else torch.zeros_like(present)),
         "logps/chosen_vs_ref": (chosen.log_ratios.sum(-1), every),
         "kl/forward_mean": (forward / n_tokens, every),
         "kl/forward_sum": (forward, every),

@@ -1,7 +1,7 @@
-"""The method and its ancestors as settings of the one objective. A preset is here only if it is exact.
+"""The method and its ancestors as settings of the one objective. A preset is here only if its loss is exact.
 
-Left out: MMedPO (its corrupted pair holds the rejected answer, which the objective does not score on that image) and
-TIS-DPO (its token weights are estimated by two more models; the columns carry none).
+What an ancestor does before its loss, to make its data, is not here: MMedPO's row weights and TIS-DPO's token weights
+come from further models, and are read from the dataset's columns.
 """
 
 from dataclasses import replace
@@ -46,6 +46,12 @@ PRESETS: dict[str, ObjectiveSettings] = {
     "tdpo2": replace(_DPO, sequence_kl_weight=0.5, sequence_kl_stop="chosen"),
     # mDPO, Wang et al. 2024, arXiv 2406.11839. Differs: its image without evidence is our corrupted image.
     "mdpo": replace(_DPO, grounding_weight=1.0, ground_tokens="all", anchor_weight=1.0),
+    # MMedPO, Zhu et al. 2024, arXiv 2412.06141: DPO times the row's weight, on two kinds of pairs; the second has the
+    # rejected answer on the corrupted image. Differs: both kinds stand in one row and share its weight.
+    "mmedpo": replace(_DPO, grounding_weight=1.0, ground_tokens="all", ground_against="rejected"),
+    # TIS-DPO, Liu et al. 2024, arXiv 2410.04350, without its KL. Every token's weight comes from the columns
+    # `chosen_token_weights` and `rejected_token_weights`.
+    "tisdpo": replace(_DPO, edit_weights="tokens"),
 }
 
 

@@ -21,12 +21,16 @@ COLUMNS = (
 )  # fmt: skip
 """What training reads of the column contract."""
 
+TOKEN_WEIGHTS = ("chosen_token_weights", "rejected_token_weights")
+"""Columns that a dataset may have beside it: a ranking weight for every response token of the model to be trained."""
+
 
 class PairRows(torch.utils.data.Dataset[dict[str, Any]]):
     """A dataset's rows with their images as stored bytes: decoding waits for the batch, and nothing is copied."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._rows = dataset.select_columns(list(COLUMNS)).with_format("arrow")
+        further = [name for name in TOKEN_WEIGHTS if name in dataset.column_names]
+        self._rows = dataset.select_columns([*COLUMNS, *further]).with_format("arrow")
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -41,6 +45,10 @@ class TrainableRows(NamedTuple):
     """A split's rows that can train, why the others cannot, and what the split is."""
 
     rows: PairRows
+    n_tokens: list[int]
+    """Of each row that is kept: of its prompt, without what images become, and of its longer answer."""
+    kept: list[int]
+    """Which rows of the split they are."""
     refused: dict[RefusalReason, int]
     fingerprint: str
     """Of the content of every column that training reads: the same rows give the same, wherever they lie."""
@@ -60,26 +68,29 @@ def trainable_rows(dataset: Dataset, encoder: RowEncoder, *, needs_spans: bool, 
     """
     rows = PairRows(dataset)
     kept: list[int] = []
+    n_tokens: list[int] = []
     refused: Counter[RefusalReason] = Counter()
     digest = blake2b(digest_size=8)
     for index in range(len(rows)):
         row = rows[index]
         _add_to(digest, row)
         try:
-            encoder.encode(row, needs_spans=needs_spans)
+            encoding = encoder.encode(row, needs_spans=needs_spans)
         except RowRefusedError as error:
             if error.reason not in refused:
                 logger.warning("%s: row %r cannot train (%s): %s", split, row["id"], error.reason, error)
             refused[error.reason] += 1
         else:
             kept.append(index)
+            n_answer = max(len(encoding.chosen.input_ids), len(encoding.rejected.input_ids))
+            n_tokens.append(len(encoder.tokenizer(encoding.prompt_text)["input_ids"]) + n_answer)
     if refused:
         counts = ", ".join(f"{reason} {count}" for reason, count in sorted(refused.items()))
         logger.warning("%s: %d of %d rows left out: %s", split, sum(refused.values()), len(rows), counts)
     if not kept:
         why = f": {', '.join(sorted(refused))}" if refused else ": it has no rows"
         raise TrainError(f"split {split!r} has nothing to train on{why}")
-    return TrainableRows(PairRows(dataset.select(kept)), dict(refused), digest.hexdigest())
+    return TrainableRows(PairRows(dataset.select(kept)), n_tokens, kept, dict(refused), digest.hexdigest())
 
 
 def _add_to(digest: Any, row: dict[str, Any]) -> None:

@@ -1,15 +1,17 @@
 """`train`: a dataset of pairs becomes an adapter. Everything that can be refused is refused before weights load."""
 
+import copy
 import json
+import logging
 import math
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from transformers import TrainingArguments, set_seed
 
 from medprefkit import __version__
@@ -17,16 +19,25 @@ from medprefkit.build.features import load_pairs
 from medprefkit.errors import TrainError
 from medprefkit.lab.model import build_tiny_llava
 from medprefkit.train.collate import PreferenceCollator
+from medprefkit.train.curves import draw_curves
 from medprefkit.train.journal import JsonLines, StepBar, adapter_readme, write_json
-from medprefkit.train.lora import DTYPES, Precision, add_lora, load_base_model, load_processor, quiet
+from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet, unfreeze_language_model
+from medprefkit.train.memory import peak_memory_bytes
+from medprefkit.train.options import TrainOptions
 from medprefkit.train.presets import objective_settings
-from medprefkit.train.rows import TrainableRows, trainable_rows
+from medprefkit.train.reference_cache import cache_key, open_cache
+from medprefkit.train.rows import TOKEN_WEIGHTS, TrainableRows, trainable_rows
+from medprefkit.train.settings import ObjectiveSettings
 from medprefkit.train.trainer import PreferenceTrainer
+
+logger = logging.getLogger(__name__)
 
 TINY = "tiny-llava"
 """A model name that needs no download: a random LLaVA, built beside the adapter. It learns nothing worth having."""
 
-SETTINGS, LOG, METRICS, CHECKPOINTS = "settings.json", "log.jsonl", "metrics.json", "checkpoints"
+SETTINGS, LOG, METRICS, CURVES, CHECKPOINTS = (
+    "settings.json", "log.jsonl", "metrics.json", "curves.png", "checkpoints",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,8 @@ class TrainResult:
     """What came of a run.
 
     Attributes:
-        adapter_dir: Folder of the adapter, its README, `settings.json`, `log.jsonl` and `metrics.json`.
+        adapter_dir: Folder of the adapter (or of the whole model), its README, `settings.json`, `log.jsonl`,
+            `metrics.json` and `curves.png`.
         n_rows: Rows trained on.
         refused: Rows left out, by reason.
         steps: Optimizer steps made.
@@ -50,28 +62,8 @@ class TrainResult:
     warnings: tuple[str, ...]
 
 
-def train(
-    dataset_dir: str | Path,
-    out_dir: Path,
-    *,
-    model: str,
-    preset: str = "medpref",
-    objective: Mapping[str, Any] | None = None,
-    max_steps: int | None = None,
-    epochs: float = 1.0,
-    learning_rate: float = 5e-6,
-    batch_size: int = 4,
-    gradient_accumulation: int = 8,
-    lora_r: int = 128,
-    lora_alpha: int = 256,
-    precision: Precision = "bf16",
-    gradient_checkpointing: bool = False,
-    seed: int = 0,
-    save_steps: int = 100,
-    chosen_drop_nats: float = 3.0,
-    resume: bool = False,
-) -> TrainResult:
-    """Train a LoRA adapter on the split `train` and measure it on `eval`, where there is one.
+def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **options: Any) -> TrainResult:
+    """Train on the split `train` and measure on `eval`, where there is one.
 
     On a CPU the same arguments give the same adapter, and a run that was killed and resumed gives the adapter of one
     that was not.
@@ -79,144 +71,133 @@ def train(
     Args:
         dataset_dir: A run, a saved dataset, a folder of Parquet files, or a Hub name; by the column contract.
         out_dir: Created. Holds the adapter and what `TrainResult` names.
-        model: Folder or Hub name of an image-text-to-text model; `tiny-llava` builds a toy on the spot.
-        preset: Name of an objective; see `presets.PRESETS`.
-        objective: Settings of it to change, by the names of `ObjectiveSettings`.
-        max_steps: Optimizer steps; overrides `epochs`.
-        epochs: Passes over the rows.
-        learning_rate: Peak of a cosine with 3 % warm-up.
-        batch_size: Rows a forward pass; each is two or three sequences.
-        gradient_accumulation: Passes an optimizer step.
-        lora_r: Rank of the adapter.
-        lora_alpha: Its scale, over `lora_r`.
-        precision: Of weights and arithmetic; the adapter, log-probabilities and KLs stay float32.
-        gradient_checkpointing: Recompute activations, for memory.
-        seed: Of the adapter's start and the order of rows.
-        save_steps: Steps between checkpoints.
-        chosen_drop_nats: As `PreferenceTrainer`.
         resume: Go on from the last checkpoint in `out_dir`; from the start where there is none.
+        options: As `TrainOptions`.
 
     Raises:
         TrainError: If an option, the model, the processor or the rows do not allow it.
         DatasetError: If the dataset is absent or does not honour the column contract.
     """
-    settings = objective_settings(preset, **(objective or {}))
-    _refuse_options(max_steps, epochs, learning_rate, batch_size, gradient_accumulation, lora_r, lora_alpha, save_steps)
-    _refuse_precision(precision)
+    told = TrainOptions(**options)
+    settings = objective_settings(told.preset, **(told.objective or {}))
     splits = load_pairs(dataset_dir)
     if "train" not in splits:
         raise TrainError(f"{dataset_dir} has no split 'train', only {', '.join(sorted(splits))}")
+    if settings.edit_weights == "tokens":
+        _refuse_without_token_weights(splits["train"].column_names)
     out_dir.mkdir(parents=True, exist_ok=True)
-    if model == TINY:
-        model_path = str(_tiny(out_dir, splits["train"], seed))
+    if told.model == TINY:
+        model_path = str(_tiny(out_dir, splits["train"], told.seed))
     else:
-        model_path = str(Path(model).expanduser()) if model.startswith("~") else model
+        model_path = str(Path(told.model).expanduser()) if told.model.startswith("~") else told.model
     processor = load_processor(model_path)
-    collator = PreferenceCollator(processor, needs_spans=settings.needs_spans, corrupted=settings.grounding_weight > 0)
+    collator = PreferenceCollator(
+        processor,
+        needs_spans=settings.needs_spans,
+        corrupted=settings.grounding_weight > 0,
+        max_answer_tokens=told.max_answer_tokens,
+    )
     rows = {
         split: trainable_rows(splits[split], collator.encoder, needs_spans=settings.needs_spans, split=split)
         for split in ("train", "eval")
         if split in splits and (split == "train" or len(splits[split]) > 0)
     }
-    told = {
-        "model": model,
-        "preset": preset,
-        "objective": asdict(settings),
-        "dataset_fingerprint": rows["train"].fingerprint,
-        "max_steps": max_steps,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "gradient_accumulation": gradient_accumulation,
-        "lora_r": lora_r,
-        "lora_alpha": lora_alpha,
-        "precision": precision,
-        "seed": seed,
-        "package_version": __version__,
-    }
-    _settle(out_dir, told, resume=resume)
+    summary = _summary(told, settings, rows["train"].fingerprint)
+    _settle(out_dir, summary, resume=resume)
     if (out_dir / METRICS).exists():  # written last: this run is done
         return _result(out_dir, json.loads((out_dir / METRICS).read_text("utf-8")))
-    base = load_base_model(model_path, precision=precision)
-    if gradient_checkpointing and not base.supports_gradient_checkpointing:
-        raise TrainError(f"{type(base).__name__} does not support gradient_checkpointing")
-    set_seed(seed)
-    adapted = add_lora(base, r=lora_r, alpha=lora_alpha)
-    n_steps = max_steps or _count_steps(len(rows["train"].rows), batch_size, gradient_accumulation, epochs)
-    arguments = TrainingArguments(
-        output_dir=str(out_dir / CHECKPOINTS),
-        max_steps=n_steps,
-        learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(0.03 * n_steps),  # rounded down: a short run keeps its first step
-        per_device_train_batch_size=batch_size,
-        per_device_eval_batch_size=batch_size,
-        gradient_accumulation_steps=gradient_accumulation,
-        activation_checkpointing=gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False} if gradient_checkpointing else None,
-        bf16=precision == "bf16",
-        fp16=precision == "fp16",
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        seed=seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # a loss that is not a number stops the run instead of being averaged away
-        save_steps=save_steps,
-        save_total_limit=2,
-        report_to=[],
-        remove_unused_columns=False,
-        disable_tqdm=True,
-    )
+    if told.reference_cache is not None:  # before weights load: another's cache is refused
+        key = cache_key(rows["train"], model_path, processor, precision=told.precision, settings=settings)
+        open_cache(Path(told.reference_cache), key)
+    set_seed(told.seed)
+    model, reference = _model_and_reference(told, model_path)
     with quiet():
         trainer = PreferenceTrainer(
-            model=adapted,
-            args=arguments,
+            model=model,
+            args=_arguments(told, out_dir, len(rows["train"].rows), evaluates="eval" in rows),
             collator=collator,
             settings=settings,
             train_dataset=rows["train"].rows,
             eval_dataset=rows["eval"].rows if "eval" in rows else None,
-            chosen_drop_nats=chosen_drop_nats,
+            chosen_drop_nats=told.chosen_drop_nats,
+            reference=reference,
+            n_tokens=rows["train"].n_tokens if told.group_by_length else None,
             callbacks=[JsonLines(out_dir / LOG), StepBar()],
         )
+        logger.info("memory    %s", trainer.memory_estimate(rows["train"].rows[_longest(rows["train"])]))
+        if told.reference_cache is not None:
+            trainer.use_reference_cache(Path(told.reference_cache))
+        began = time.perf_counter()
         trainer.train(resume_from_checkpoint=_last_checkpoint(out_dir) if resume else None)
+        speed = trainer.n_response_tokens / (time.perf_counter() - began)
+        logger.info("train     %.0f response tokens a second, peak %.2f GiB", speed, peak_memory_bytes() / 2**30)
         if "eval" in rows:
             trainer.evaluate()
-        return _finish(trainer, adapted, out_dir, told, rows["train"])
+        return _finish(trainer, processor, out_dir, summary, rows["train"])
 
 
-def _refuse_options(
-    max_steps: int | None,
-    epochs: float,
-    learning_rate: float,
-    batch_size: int,
-    gradient_accumulation: int,
-    lora_r: int,
-    lora_alpha: int,
-    save_steps: int,
-) -> None:
-    counts = {
-        "max_steps": 1 if max_steps is None else max_steps,
-        "batch_size": batch_size,
-        "gradient_accumulation": gradient_accumulation,
-        "lora_r": lora_r,
-        "lora_alpha": lora_alpha,
-        "save_steps": save_steps,
+def _model_and_reference(told: TrainOptions, model_path: str) -> tuple[Any, Any]:
+    """Load what learns, and the frozen copy that it is compared with where it has no adapter to switch off."""
+    full = told.tune == "full"
+    # Small steps vanish in bfloat16: weights that learn are float32, and only arithmetic on them is not.
+    base = load_base_model(model_path, precision="fp32" if full else told.precision, quantization=told.quantization)
+    if told.gradient_checkpointing and not base.supports_gradient_checkpointing:
+        raise TrainError(f"{type(base).__name__} does not support gradient_checkpointing")
+    if not full:
+        return add_lora(base, r=told.lora_r, alpha=told.lora_alpha), None
+    model = unfreeze_language_model(base)
+    return model, copy.deepcopy(model).requires_grad_(False)
+
+
+def _arguments(told: TrainOptions, out_dir: Path, n_rows: int, *, evaluates: bool) -> TrainingArguments:
+    n_steps = told.max_steps or _count_steps(n_rows, told.batch_size, told.gradient_accumulation, told.epochs)
+    evaluates_on_the_way = evaluates and told.eval_steps is not None
+    return TrainingArguments(
+        output_dir=str(out_dir / CHECKPOINTS),
+        max_steps=n_steps,
+        learning_rate=told.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(0.03 * n_steps),  # rounded down: a short run keeps its first step
+        per_device_train_batch_size=told.batch_size,
+        per_device_eval_batch_size=told.batch_size,
+        gradient_accumulation_steps=told.gradient_accumulation,
+        activation_checkpointing=told.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if told.gradient_checkpointing else None,
+        bf16=told.precision == "bf16",
+        fp16=told.precision == "fp16",
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        seed=told.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a loss that is not a number stops the run instead of being averaged away
+        save_steps=told.save_steps,
+        save_total_limit=2,
+        eval_strategy="steps" if evaluates_on_the_way else "no",
+        eval_steps=told.eval_steps if evaluates_on_the_way else None,
+        report_to=list(told.report_to),
+        remove_unused_columns=False,
+        disable_tqdm=True,
+    )
+
+
+def _summary(told: TrainOptions, settings: ObjectiveSettings, fingerprint: str) -> dict[str, Any]:
+    """Return all that decides what a run comes to; how it is cut, watched and stored is left out."""
+    effort = {"save_steps", "eval_steps", "report_to", "reference_cache", "gradient_checkpointing", "chosen_drop_nats"}
+    decides = {name: value for name, value in asdict(told).items() if name not in effort}
+    return decides | {
+        "objective": asdict(settings),
+        "dataset_fingerprint": fingerprint,
+        "package_version": __version__,
     }
-    for name, count in counts.items():
-        if count < 1:
-            raise TrainError(f"{name} must be at least 1, got {count}")
-    for name, amount in {"epochs": epochs, "learning_rate": learning_rate}.items():
-        if not (math.isfinite(amount) and amount > 0):
-            raise TrainError(f"{name} must be finite and above 0, got {amount}")
 
 
-def _refuse_precision(precision: str) -> None:
-    if precision not in DTYPES:
-        raise TrainError(f"precision must be one of {', '.join(DTYPES)}, got {precision!r}")
-    if precision == "fp16" and not torch.cuda.is_available():
-        raise TrainError("precision fp16 needs a CUDA device; use fp32 or bf16")
-    if precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise TrainError("this GPU has no bf16; use fp16 or fp32")
+def _refuse_without_token_weights(columns: list[str]) -> None:
+    if missing := [name for name in TOKEN_WEIGHTS if name not in columns]:
+        raise TrainError(f"edit_weights 'tokens' (preset tisdpo) needs the column {missing[0]!r} in the dataset")
+
+
+def _longest(rows: TrainableRows) -> int:
+    return max(range(len(rows.n_tokens)), key=rows.n_tokens.__getitem__)
 
 
 def _tiny(out_dir: Path, rows: Any, seed: int) -> Path:
@@ -267,7 +248,7 @@ def _step_of(state: Path) -> int:
 
 
 def _finish(
-    trainer: PreferenceTrainer, adapted: PeftModel, out_dir: Path, told: dict[str, Any], rows: TrainableRows
+    trainer: PreferenceTrainer, processor: Any, out_dir: Path, told: dict[str, Any], rows: TrainableRows
 ) -> TrainResult:
     history = trainer.state.log_history
     last = next((line for line in reversed(history) if "loss" in line), {})
@@ -280,10 +261,15 @@ def _finish(
         "steps": trainer.state.global_step,
         "warnings": trainer.warnings,
     }
-    adapted.save_pretrained(str(out_dir))
-    (out_dir / "README.md").write_text(adapter_readme(told, summary), "utf-8")
-    write_json(out_dir / METRICS, {**summary, "history": history})
-    shutil.rmtree(out_dir / CHECKPOINTS, ignore_errors=True)  # the adapter is there, and with it the run is done
+    trainer.save_weights(out_dir)
+    if trainer.is_world_process_zero():
+        if told["tune"] == "full":
+            processor.save_pretrained(str(out_dir))
+        draw_curves(history, out_dir / CURVES)
+        (out_dir / "README.md").write_text(adapter_readme(told, summary), "utf-8")
+        write_json(out_dir / METRICS, {**summary, "history": history})
+        shutil.rmtree(out_dir / CHECKPOINTS, ignore_errors=True)  # the adapter is there, and with it the run is done
+    trainer.accelerator.wait_for_everyone()
     return _result(out_dir, summary)
 
 

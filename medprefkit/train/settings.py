@@ -20,7 +20,8 @@ class ObjectiveSettings:
         rank_reference: Rank log-ratios to the reference (true) or the policy's log-probabilities alone (false).
         edited_weight: Ranking weight of a token inside an edit.
         unedited_weight: Ranking weight of a token outside every edit.
-        edit_weights: `spans` multiplies `edited_weight` by the weight of the token's span (severity); `equal` does not.
+        edit_weights: `spans` multiplies `edited_weight` by the weight of the token's span (severity); `equal` does not;
+            `tokens` takes every token's weight from the dataset's columns of token weights instead of these two.
         rank_normalise: `sum`, or `weight_total`: each answer's weighted sum is divided by the sum of its weights.
         sequence_kl_weight: The forward KL summed over each answer, inside the sigmoid, times this.
         sequence_kl_stop: The answer whose KL inside the sigmoid sends no gradient.
@@ -33,7 +34,8 @@ class ObjectiveSettings:
         kl_reduction: `mean` over the answer's tokens, or `sum`.
         grounding_weight: Weight (lambda) of the clean-against-corrupted term.
         grounding_beta: Temperature of that term, > 0.
-        ground_tokens: The chosen tokens it is taken over.
+        ground_tokens: The tokens it is taken over.
+        ground_against: The answer that is scored on the corrupted image.
         ground_reference: Contrast log-ratios to the reference (true) or log-probabilities (false).
         ground_form: `log_sigmoid`, or `hinge`: max(0, ground_margin - x).
         ground_margin: Margin of the hinge, in units of x.
@@ -46,7 +48,7 @@ class ObjectiveSettings:
     rank_reference: bool = True
     edited_weight: float = 1.0
     unedited_weight: float = 0.0
-    edit_weights: Literal["spans", "equal"] = "spans"
+    edit_weights: Literal["spans", "equal", "tokens"] = "spans"
     rank_normalise: Literal["sum", "weight_total"] = "sum"
     sequence_kl_weight: float = 0.0
     sequence_kl_stop: Literal["none", "chosen"] = "none"
@@ -59,6 +61,7 @@ class ObjectiveSettings:
     grounding_weight: float = 1.0
     grounding_beta: float = 0.1
     ground_tokens: Literal["edited", "lesion_linked", "all"] = "lesion_linked"
+    ground_against: Literal["chosen", "rejected"] = "chosen"
     ground_reference: bool = True
     ground_form: Literal["log_sigmoid", "hinge"] = "log_sigmoid"
     ground_margin: float = 1.0
@@ -91,6 +94,8 @@ class ObjectiveSettings:
             raise TrainError(
                 "rank_form 'phrases' ranks edits only: it needs unedited_weight 0 and rank_normalise 'sum'"
             )
+        if self.rank_form == "phrases" and self.edit_weights == "tokens":
+            raise TrainError("rank_form 'phrases' ranks edits only: it cannot take edit_weights 'tokens'")
 
     def _refuse_types(self) -> None:
         """Settings come from a recipe's YAML, where anything may stand."""
@@ -108,7 +113,7 @@ class ObjectiveSettings:
     @property
     def needs_spans(self) -> bool:
         """Whether a row without a single edit span has nothing to rank."""
-        return self.unedited_weight == 0
+        return self.unedited_weight == 0 and self.edit_weights != "tokens"
 
     @property
     def kl_sides(self) -> Side | None:

@@ -24,8 +24,9 @@ RefusalReason = Literal[
     "answer_rewritten",
     "answer_empty",
     "control_token_in_text",
+    "span_beyond_limit",
+    "token_weights_mismatch",
 ]
-
 
 SIDES = ("chosen", "rejected")
 
@@ -44,12 +45,31 @@ class RowRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AnswerEncoding:
-    """The response tokens of one answer, template's closing tokens included; four lists of one length."""
+    """The response tokens of one answer, template's closing tokens included; lists of one length."""
 
     input_ids: list[int]
     phrase_ids: list[int]
     phrase_weights: list[float]
     lesion_linked: list[bool]
+    token_weights: list[float] | None = None
+    """From the dataset's column `chosen_token_weights` or `rejected_token_weights`, where it has one."""
+
+    def cut(self, n_tokens: int) -> "AnswerEncoding":
+        """Return the first so many tokens.
+
+        Raises:
+            RowRefusedError: If an edit lies behind them.
+        """
+        if any(self.phrase_ids[n_tokens:]):
+            raise RowRefusedError("span_beyond_limit", f"an edit lies behind the first {n_tokens} tokens")
+        weights = None if self.token_weights is None else self.token_weights[:n_tokens]
+        return AnswerEncoding(
+            self.input_ids[:n_tokens],
+            self.phrase_ids[:n_tokens],
+            self.phrase_weights[:n_tokens],
+            self.lesion_linked[:n_tokens],
+            weights,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +100,18 @@ class RowEncoder:
     to shifts the answer as a whole: no offset into an answer depends on it.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, *, max_answer_tokens: int | None = None) -> None:
         """Check that the processor can do it.
+
+        Args:
+            processor: Of the model to be trained.
+            max_answer_tokens: Longer answers lose their end; a row that would lose an edit is refused instead.
 
         Raises:
             TrainError: If it has no chat template, or its tokenizer gives no character offsets.
         """
         self.processor = processor
+        self.max_answer_tokens = max_answer_tokens
         self.tokenizer = getattr(processor, "tokenizer", processor)
         if not getattr(processor, "chat_template", None):
             raise TrainError(f"{type(processor).__name__} has no chat template; use an instruction-tuned model")
@@ -127,6 +152,8 @@ class RowEncoder:
         chosen, rejected = (
             self._encode_answer(row, side, texts[side][len(prompt_text) :], responses[side]) for side in SIDES
         )
+        if self.max_answer_tokens is not None:
+            chosen, rejected = chosen.cut(self.max_answer_tokens), rejected.cut(self.max_answer_tokens)
         _refuse_what_cannot_teach(chosen, rejected, _spans_of(row), needs_spans=needs_spans)
         return RowEncoding(prompt_text, chosen, rejected)
 
@@ -151,7 +178,8 @@ class RowEncoder:
         answer: str = row[side][-1]["content"]
         start = _find_answer(answer, response)
         n_tokens = len(tokens.input_ids)
-        encoding = AnswerEncoding(tokens.input_ids, [0] * n_tokens, [0.0] * n_tokens, [False] * n_tokens)
+        weights = _token_weights(row, side, n_tokens)
+        encoding = AnswerEncoding(tokens.input_ids, [0] * n_tokens, [0.0] * n_tokens, [False] * n_tokens, weights)
         for span in row[f"{side}_spans"] or []:
             if not 0 <= span["start_char"] <= span["end_char"] <= len(answer):
                 raise RowRefusedError("span_outside_answer", f"{side}: {_place(span)} in {len(answer)} characters")
@@ -213,6 +241,19 @@ def _refuse_weights(row: Row) -> None:
     for weight in (row["weight"], *(span["weight"] for span in spans)):
         if not (math.isfinite(weight) and weight >= 0):
             raise TrainError(f"row {row['id']!r}: a weight is {weight}; it must be finite and at least 0")
+
+
+def _token_weights(row: Row, side: str, n_tokens: int) -> list[float] | None:
+    weights: list[float] | None = row.get(f"{side}_token_weights")
+    if weights is None:
+        return None
+    if len(weights) != n_tokens:
+        detail = f"{side}: {len(weights)} weights for {n_tokens} tokens, the template's closing ones included"
+        raise RowRefusedError("token_weights_mismatch", detail)
+    for weight in weights:
+        if not math.isfinite(weight):
+            raise TrainError(f"row {row['id']!r}: a token weight is {weight}; it must be finite")
+    return list(weights)
 
 
 def _spans_of(row: Row) -> list[int]:

@@ -2,19 +2,25 @@
 
 import logging
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from medprefkit.errors import TrainError
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import KlPlan, ResponseScorer
+from medprefkit.train.journal import SPEED
 from medprefkit.train.losses import AnswerTokens, CorruptedTokens, PreferenceLoss, preference_loss
+from medprefkit.train.memory import MemoryEstimate, estimate_memory, peak_memory_bytes
 from medprefkit.train.metrics import MetricSums, batch_metrics
+from medprefkit.train.reference_cache import CachedRows, missing_shards, row_states, write_shard
 from medprefkit.train.settings import ObjectiveSettings
 from medprefkit.train.token_stats import KlUse, TokenStats
 
@@ -22,10 +28,11 @@ logger = logging.getLogger(__name__)
 
 
 class PreferenceTrainer(Trainer):
-    """Trains a PEFT model on preference rows; the reference is the model with its adapter off.
+    """Trains a model on preference rows; the reference is the model with its adapter off, or a frozen copy.
 
     Attributes:
         warnings: What it warned of, each once.
+        n_response_tokens: Response tokens trained on, by this process, since it started.
     """
 
     # The loss is a mean over the rows of a batch: transformers divides it by the batches of a step.
@@ -41,12 +48,14 @@ class PreferenceTrainer(Trainer):
         train_dataset: Any,
         eval_dataset: Any = None,
         chosen_drop_nats: float = 3.0,
+        reference: nn.Module | None = None,
+        n_tokens: Sequence[int] | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         """Build.
 
         Args:
-            model: A PEFT model with one LoRA adapter.
+            model: A PEFT model with one LoRA adapter; or any model, beside a reference.
             args: transformers' arguments; `remove_unused_columns` must be off, since every column is read.
             collator: Makes batches of rows; told here whether the model lets answers share their prompt.
             settings: The objective.
@@ -54,14 +63,16 @@ class PreferenceTrainer(Trainer):
             eval_dataset: As `train_dataset`, or None.
             chosen_drop_nats: Warn once when, over the steps of one log line, the chosen answers have on average become
                 less likely than under the reference by more than this (nats an answer).
+            reference: A frozen copy of the model as it begins.
+            n_tokens: Of each row; batches are then made of rows of like length.
             callbacks: Further callbacks; none prints to the terminal unless given here.
 
         Raises:
-            TrainError: If arguments exclude each other or the model is not a PEFT model.
+            TrainError: If arguments exclude each other, or the model has neither an adapter nor a reference.
         """
         if args.remove_unused_columns:
             raise TrainError("remove_unused_columns must be False: the loss reads columns that the model does not")
-        if not hasattr(model, "disable_adapter"):
+        if reference is None and not hasattr(model, "disable_adapter"):
             raise TrainError(f"{type(model).__name__} has no adapter to switch off for the reference")
         super().__init__(
             model=model,
@@ -74,16 +85,28 @@ class PreferenceTrainer(Trainer):
         self.remove_callback(ProgressCallback)
         self.remove_callback(PrinterCallback)
         self.settings = settings
-        self._adapted = model
+        self._adapted: Any = model
         self._collator = collator
         self.chosen_drop_nats = chosen_drop_nats
         self.warnings: list[str] = []
         self._has_fallen = False
         self._n_seen = 0
-        self._scorer = ResponseScorer(model)
-        # Checkpointed layers keep no cache to share.
+        self._n_tokens = n_tokens
+        if reference is not None:
+            reference.to(self.args.device).eval()
+        self._scorer = ResponseScorer(model, reference=reference)
+        collator.corrupted_answer = settings.ground_against
         collator.share_prompts = self._scorer.can_share_prompts and not args.activation_checkpointing
+        if not collator.share_prompts:
+            why = (
+                "checkpointed layers keep no cache" if args.activation_checkpointing else "this model does not allow it"
+            )
+            logger.info("train     each answer is encoded with its own prompt: %s", why)
+        if not self._scorer.uses_head:
+            logger.info("train     this model's logits are more than its head: they are kept for every response token")
         self._sums = MetricSums()
+        self.n_response_tokens = 0
+        self._told = (time.perf_counter(), 0)
         if not settings.is_anchored:
             self._warn("no KL and no anchor: nothing keeps the chosen answers likely; watch logps/chosen_vs_ref")
 
@@ -97,6 +120,7 @@ class PreferenceTrainer(Trainer):
         """Return the loss of a batch, with its terms where asked, and add its quantities to the next log line."""
         loss, sums = self._score(model, inputs)
         self._sums.add(sums)
+        self.n_response_tokens += int(inputs["label_mask"].sum())
         return (loss.loss, loss) if return_outputs else loss.loss
 
     def evaluate(
@@ -126,7 +150,7 @@ class PreferenceTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the quantities since the last line; warn of a chosen answer that falls.
 
-        How long it took is not logged: the same run leaves the same lines.
+        Speed and memory go to the callbacks, and not into the state: the same run leaves the same lines.
 
         Raises:
             TrainError: If the loss is no longer a number.
@@ -134,10 +158,12 @@ class PreferenceTrainer(Trainer):
         if "train_runtime" in logs:
             return
         if "loss" in logs:
-            logs = {**logs, **self._sums.drain(self._reduce)}
+            logs = {**logs, **self._sums.drain(self._reduce), **self._speed()}
             if not math.isfinite(logs["loss"]):
                 raise TrainError(f"the loss is {logs['loss']} at step {self.state.global_step}; lower learning_rate")
         super().log(logs, start_time)
+        for name in SPEED:  # from what a checkpoint keeps
+            self.state.log_history[-1].pop(name, None)
         self._warn_of_a_fall()
 
     def _warn_of_a_fall(self) -> None:
@@ -151,6 +177,68 @@ class PreferenceTrainer(Trainer):
                     "raise alpha_forward, or set anchor_weight"
                 )
         self._n_seen = len(self.state.log_history)
+
+    def memory_estimate(self, longest: Mapping[str, Any]) -> MemoryEstimate:
+        """Estimate what a step will hold, from the longest row as if a batch were made of it."""
+        batch = self._collator([longest])
+        n_tokens = sum(
+            each.numel()
+            for group in batch["groups"]
+            for each in (
+                [group["prompts"]["input_ids"], group["answers"]]
+                if "prompts" in group
+                else [group["inputs"]["input_ids"]]
+            )
+        )
+        return estimate_memory(
+            self._adapted,
+            n_tokens=n_tokens * self.args.train_batch_size,
+            has_reference=self._scorer.has_reference,
+            gradient_checkpointing=bool(self.args.activation_checkpointing),
+        )
+
+    def save_weights(self, folder: Path) -> None:
+        """Save the adapter, or the whole model where there is none; every process must call it."""
+        options = {"state_dict": self.accelerator.get_state_dict(self.model)} if self.is_fsdp_enabled else {}
+        if self.is_world_process_zero():
+            self._adapted.save_pretrained(str(folder), **options)
+
+    def use_reference_cache(self, folder: Path) -> None:
+        """Ask the reference once for every training row that `folder` does not hold, and read it from there instead.
+
+        A row at a time, so that what is kept depends on no batch. Each process fills the shards that fall to it.
+        """
+        if self.is_fsdp_enabled:
+            raise TrainError("reference_cache cannot be filled under FSDP; fill it in one process or under DDP")
+        rank, n_processes = self.accelerator.process_index, self.accelerator.num_processes
+        rows: Any = self.train_dataset
+        was_training = self._adapted.training
+        self._adapted.eval()
+        for number, (path, indices) in enumerate(list(missing_shards(folder, len(rows)))):
+            if number % n_processes != rank:
+                continue
+            kept: dict[str, Tensor] = {}
+            for index in indices:
+                batch = self._prepare_inputs(self._collator([rows[index]]))
+                with self.compute_loss_context_manager():
+                    states = self._scorer.reference_states(self._adapted, batch)
+                kept |= row_states(states, batch, index)
+            write_shard(path, kept)
+        self._adapted.train(was_training)
+        self.accelerator.wait_for_everyone()
+        self.train_dataset = CachedRows(rows, folder)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self._n_tokens is None:
+            return super()._get_train_sampler(train_dataset)
+        n_a_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(n_a_step, lengths=list(self._n_tokens))
+
+    def _speed(self) -> dict[str, float]:
+        """Return response tokens a second since the last line, on this device, and its peak memory so far."""
+        then, n_before = self._told
+        self._told = now, n_now = time.perf_counter(), self.n_response_tokens
+        return dict(zip(SPEED, ((n_now - n_before) / (now - then), peak_memory_bytes() / 2**30), strict=True))
 
     def _score(self, model: nn.Module, batch: Mapping[str, Any]) -> tuple[PreferenceLoss, Tensor]:
         adapter = self.accelerator.unwrap_model(model)
@@ -178,7 +266,7 @@ def kl_plan(settings: ObjectiveSettings, n_rows: int) -> KlPlan:
 def split_answers(
     stats: TokenStats, batch: Mapping[str, Any]
 ) -> tuple[AnswerTokens, AnswerTokens, CorruptedTokens | None]:
-    """Divide the numbers of a batch's sequences (S, T) into chosen, rejected and chosen on the corrupted image."""
+    """Divide the numbers of a batch's sequences (S, T) into chosen, rejected and those on the corrupted image."""
     n_rows = len(batch["row_weights"])
     answers = []
     for first in (0, n_rows):
@@ -193,6 +281,7 @@ def split_answers(
                 phrase_weights=batch["phrase_weights"][rows],
                 lesion_linked=batch["lesion_linked"][rows],
                 token_mask=batch["label_mask"][rows],
+                token_weights=batch["token_weights"][rows] if "token_weights" in batch else None,
             )
         )
     corrupted_rows: Tensor = batch["corrupted_rows"]

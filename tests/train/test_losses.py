@@ -48,6 +48,7 @@ def answer(
         phrase_weights=torch.full_like(values, weights),
         lesion_linked=torch.full_like(values, linked, dtype=torch.bool),
         token_mask=torch.ones_like(values, dtype=torch.bool) if mask is None else torch.tensor(mask),
+        token_weights=torch.full_like(values, weights),
     )
 
 
@@ -113,7 +114,7 @@ def corrupted(logps: list[list[float]], present: list[bool]) -> CorruptedTokens:
 
 def test_grounding_contrasts_the_clean_image_with_the_corrupted_one() -> None:
     chosen = answer([[-1.0, -1.0]], phrases=[[1, 0]])
-    ground = grounding_loss(MEDPREF, chosen, corrupted([[-4.0, -9.0]], [True]))
+    ground = grounding_loss(MEDPREF, chosen, chosen, corrupted([[-4.0, -9.0]], [True]))
     # only the edited token: 3; log(1 + e^-0.3) = 0.554355
     assert value(ground.margin) == pytest.approx(3.0)
     assert value(ground.loss) == pytest.approx(0.554355, abs=1e-6)
@@ -123,8 +124,10 @@ def test_grounding_as_a_hinge_over_all_tokens_without_a_reference() -> None:
     settings = replace(MEDPREF, ground_form="hinge", ground_tokens="all", ground_reference=False, grounding_beta=0.05)
     chosen = answer([[-1.0, -1.0]], [[-7.0, -7.0]], [[1, 0]])
     # (3 + 8) * 0.05 = 0.55; 1 - 0.55 = 0.45; beyond the margin 0
-    assert value(grounding_loss(settings, chosen, corrupted([[-4.0, -9.0]], [True])).loss) == pytest.approx(0.45)
-    assert value(grounding_loss(settings, chosen, corrupted([[-40.0, -9.0]], [True])).loss) == 0.0
+    assert value(grounding_loss(settings, chosen, chosen, corrupted([[-4.0, -9.0]], [True])).loss) == pytest.approx(
+        0.45
+    )
+    assert value(grounding_loss(settings, chosen, chosen, corrupted([[-40.0, -9.0]], [True])).loss) == 0.0
 
 
 def test_anchor_compares_the_whole_chosen_answer_with_the_reference() -> None:
@@ -163,6 +166,7 @@ def batch(n_rows: int = 4, n_tokens: int = 6, *, seed: int = 0) -> dict[str, Any
             phrase_weights=torch.rand(n_rows, n_tokens, generator=random, dtype=torch.float64),
             lesion_linked=torch.rand(n_rows, n_tokens, generator=random) < 0.5,
             token_mask=torch.arange(n_tokens)[None] < lengths,
+            token_weights=torch.randn(n_rows, n_tokens, generator=random, dtype=torch.float64),
         )
 
     chosen, rejected = side(), side()
@@ -276,10 +280,30 @@ def test_rows_without_a_corrupted_image_have_no_grounding() -> None:
 
 def test_a_corrupted_image_without_a_lesion_linked_token_grounds_nothing() -> None:
     chosen = answer([[-1.0]], linked=False)
-    ground = grounding_loss(MEDPREF, chosen, corrupted([[-3.0]], [True]))
+    ground = grounding_loss(MEDPREF, chosen, chosen, corrupted([[-3.0]], [True]))
     assert not ground.grounded[0]
     assert value(ground.loss) == 0.0
-    assert grounding_loss(replace(MEDPREF, ground_tokens="edited"), chosen, corrupted([[-3.0]], [True])).grounded[0]
+    assert grounding_loss(
+        replace(MEDPREF, ground_tokens="edited"), chosen, chosen, corrupted([[-3.0]], [True])
+    ).grounded[0]
+
+
+def test_the_rejected_answer_may_stand_on_the_corrupted_image() -> None:
+    settings = PRESETS["mmedpo"]
+    chosen, rejected = answer([[-1.0, -2.0]]), answer([[-9.0, -9.0]])
+    # all tokens: -1 - 2 - (-4 - 5) = 6; log(1 + e^-0.6) = 0.437488
+    ground = grounding_loss(settings, chosen, rejected, corrupted([[-4.0, -5.0]], [True]))
+    assert value(ground.margin) == 6.0
+    assert value(ground.loss) == pytest.approx(0.437488, abs=1e-6)
+
+
+def test_token_weights_are_read_only_where_asked_for_and_then_needed() -> None:
+    chosen, rejected = answer([[1.0, 1.0]], weights=3.0), answer([[1.0]])
+    given_weights = replace(chosen, token_weights=torch.tensor([[2.0, -1.0]], dtype=torch.float64))
+    # 2 - 1 - 1 = 0
+    assert value(ranking_loss(PRESETS["tisdpo"], given_weights, rejected).loss) == pytest.approx(LOG2)
+    with pytest.raises(TrainError, match="needs token weights, and these rows have none"):
+        ranking_loss(PRESETS["tisdpo"], replace(chosen, token_weights=None), rejected)
 
 
 def test_all_weights_zero_is_zero_and_not_nan() -> None:
@@ -351,7 +375,7 @@ def test_a_wrong_setting_is_refused_by_name(change: dict[str, Any], says: str) -
 
 
 def test_an_unknown_preset_lists_what_there_is() -> None:
-    with pytest.raises(TrainError, match="no preset named 'ppo'; there are: ddpo, dpa, dpo, mdpo, medpref"):
+    with pytest.raises(TrainError, match="no preset named 'ppo'; there are: ddpo, dpa, dpo, mdpo, medpref, mmedpo,"):
         objective_settings("ppo")
 
 

@@ -25,12 +25,15 @@ class Answer(NamedTuple):
     phrases: list[int]
     weights: list[float]
     linked: list[bool]
+    token_weights: list[float]
 
 
 class Row(NamedTuple):
     chosen: Answer
     rejected: Answer
     corrupted: Answer | None
+    """The chosen answer on the corrupted image."""
+    rejected_corrupted: Answer | None
     weight: float
 
 
@@ -46,14 +49,18 @@ def draw_rows() -> list[Row]:
             ids,
             [0.5 + phrase for phrase in ids],
             [phrase == 1 for phrase in ids],
+            random.normal(0, 2, n_tokens).tolist(),
         )
 
     rows = []
     for index in range(N_ROWS):
         chosen, rejected = draw(int(random.integers(3, N_TOKENS))), draw(int(random.integers(3, N_TOKENS)))
-        shape = chosen.policy.shape
-        there = chosen._replace(policy=random.normal(0, 2, shape), ref=random.normal(0, 2, shape))
-        rows.append(Row(chosen, rejected, there if index % 2 else None, 0.25 + index))
+        there, other = (
+            each._replace(policy=random.normal(0, 2, each.policy.shape), ref=random.normal(0, 2, each.ref.shape))
+            for each in (chosen, rejected)
+        )
+        there, other = (there, other) if index % 2 else (None, None)
+        rows.append(Row(chosen, rejected, there, other, 0.25 + index))
     return rows
 
 
@@ -144,6 +151,20 @@ def oracle_mdpo(row: Row) -> float:
     return loss
 
 
+def oracle_mmedpo(row: Row) -> float:
+    loss = oracle_dpo(row)
+    if row.rejected_corrupted is not None:
+        loss += bce(0.1 * (total(row.chosen, ratio) - total(row.rejected_corrupted, ratio)))
+    return loss
+
+
+def oracle_tisdpo(row: Row) -> float:
+    def score(answer: Answer) -> float:
+        return sum(answer.token_weights[t] * ratio(answer, t) for t in range(len(answer.labels)))
+
+    return bce(0.1 * (score(row.chosen) - score(row.rejected)))
+
+
 def oracle_medpref(row: Row) -> float:
     def score(answer: Answer) -> float:
         return sum(answer.weights[t] * ratio(answer, t) for t in edited(answer))
@@ -168,6 +189,8 @@ ORACLES = {
     "tdpo1": oracle_tdpo1,
     "tdpo2": oracle_tdpo2,
     "mdpo": oracle_mdpo,
+    "mmedpo": oracle_mmedpo,
+    "tisdpo": oracle_tisdpo,
 }
 
 
@@ -190,6 +213,7 @@ def to_tokens(answers: list[Answer], policy: torch.Tensor) -> AnswerTokens:
         phrase_weights=padded([answer.weights for answer in answers], torch.float64),
         lesion_linked=padded([answer.linked for answer in answers], torch.bool),
         token_mask=padded([[True] * len(answer.labels) for answer in answers], torch.bool),
+        token_weights=padded([answer.token_weights for answer in answers], torch.float64),
     )
 
 
@@ -201,7 +225,7 @@ def logits_of(answers: list[Answer]) -> torch.Tensor:
 
 
 def our_loss(preset: str, rows: list[Row], logits: list[torch.Tensor]) -> torch.Tensor:
-    there = to_tokens([row.corrupted or row.chosen for row in rows], logits[2])
+    there = to_tokens(on_corrupted(preset, rows), logits[2])
     return preference_loss(
         PRESETS[preset],
         to_tokens([row.chosen for row in rows], logits[0]),
@@ -211,11 +235,18 @@ def our_loss(preset: str, rows: list[Row], logits: list[torch.Tensor]) -> torch.
     ).loss
 
 
-def all_logits(rows: list[Row]) -> list[torch.Tensor]:
+def on_corrupted(preset: str, rows: list[Row]) -> list[Answer]:
+    """Rows without a corrupted image have anything there: it must not be read."""
+    if PRESETS[preset].ground_against == "rejected":
+        return [row.rejected_corrupted or row.rejected for row in rows]
+    return [row.corrupted or row.chosen for row in rows]
+
+
+def all_logits(preset: str, rows: list[Row]) -> list[torch.Tensor]:
     return [
         logits_of([row.chosen for row in rows]),
         logits_of([row.rejected for row in rows]),
-        logits_of([row.corrupted or row.chosen for row in rows]),
+        logits_of(on_corrupted(preset, rows)),
     ]
 
 
@@ -227,16 +258,17 @@ def test_there_is_an_oracle_for_every_preset() -> None:
 def test_a_preset_equals_its_oracle(preset: str) -> None:
     rows = draw_rows()
     expected = sum(row.weight * ORACLES[preset](row) for row in rows) / len(rows)
-    assert float(our_loss(preset, rows, all_logits(rows))) == pytest.approx(expected, abs=1e-10)
+    assert float(our_loss(preset, rows, all_logits(preset, rows))) == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize("preset", sorted(ORACLES))
 def test_its_gradient_is_the_oracles_difference_quotient(preset: str) -> None:
     rows = draw_rows()[:2]
-    logits = [each.requires_grad_() for each in all_logits(rows)]
+    logits = [each.requires_grad_() for each in all_logits(preset, rows)]
     gradients = torch.autograd.grad(our_loss(preset, rows, logits), logits, allow_unused=True)
     step = 1e-6
-    for side, name in enumerate(("chosen", "rejected")):
+    on_corrupted_images = "rejected_corrupted" if preset == "mmedpo" else "corrupted"
+    for side, name in enumerate(("chosen", "rejected", on_corrupted_images)):
         if preset == "tdpo2" and name == "chosen":
             continue  # its stopped gradient is no derivative; see below
         for t, v in ((0, 0), (1, 5), (2, 10)):
@@ -248,13 +280,13 @@ def test_its_gradient_is_the_oracles_difference_quotient(preset: str) -> None:
                 changed = rows[1]._replace(**{name: answer._replace(policy=policy)})
                 losses.append(changed.weight * ORACLES[preset](changed) / 2)
             gradient = gradients[side]
-            assert gradient is not None
-            assert float(gradient[1, t, v]) == pytest.approx((losses[0] - losses[1]) / (2 * step), abs=1e-7)
+            value = 0.0 if gradient is None else float(gradient[1, t, v])
+            assert value == pytest.approx((losses[0] - losses[1]) / (2 * step), abs=1e-7)
 
 
 def test_tdpo2_stops_the_gradient_of_the_chosen_kl() -> None:
     rows = draw_rows()[:1]
-    logits = [each.requires_grad_() for each in all_logits(rows)]
+    logits = [each.requires_grad_() for each in all_logits("tdpo2", rows)]
     gradient = torch.autograd.grad(our_loss("tdpo2", rows, logits), logits[0])[0][0, 0]
     # d/dz of bce(0.1 x) through the log-ratio alone: -0.1 sigmoid(-0.1 x) (onehot - p)
     x = -10 * math.log(math.expm1(oracle_tdpo2(rows[0])))

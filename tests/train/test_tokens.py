@@ -224,3 +224,17 @@ def test_a_processor_without_a_chat_template_is_refused(tiny_model: Any) -> None
     processor.chat_template = None
     with pytest.raises(TrainError, match="LlavaProcessor has no chat template"):
         RowEncoder(processor)
+
+
+def test_a_long_answer_loses_its_end_but_never_an_edit(
+    processor: Any, make_pair: Callable[..., dict[str, Any]]
+) -> None:
+    whole = RowEncoder(processor).encode(make_pair(), needs_spans=True)
+    last = max(at for at, phrase in enumerate(whole.rejected.phrase_ids) if phrase)
+    short = RowEncoder(processor, max_answer_tokens=last + 1).encode(make_pair(), needs_spans=True)
+    assert short.rejected.input_ids == whole.rejected.input_ids[: last + 1]
+    assert short.rejected.phrase_ids == whole.rejected.phrase_ids[: last + 1]
+    assert len(short.chosen.input_ids) <= last + 1
+    with pytest.raises(RowRefusedError, match=f"an edit lies behind the first {last} tokens") as refused:
+        RowEncoder(processor, max_answer_tokens=last).encode(make_pair(), needs_spans=True)
+    assert refused.value.reason == "span_beyond_limit"

@@ -17,6 +17,7 @@ from medprefkit.build.features import features
 from medprefkit.errors import DatasetError, TrainError
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
+from medprefkit.train.journal import SPEED
 from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.metrics import NAMES
@@ -25,7 +26,7 @@ from medprefkit.train.rows import trainable_rows
 from medprefkit.train.run import TrainResult, train
 from medprefkit.train.token_stats import token_stats
 from medprefkit.train.tokens import RowEncoder
-from medprefkit.train.trainer import PreferenceTrainer, split_answers
+from medprefkit.train.trainer import PreferenceTrainer, kl_plan, split_answers
 
 MakePair = Callable[..., dict[str, Any]]
 SavePairs = Callable[..., Path]
@@ -100,7 +101,7 @@ def test_three_steps_change_every_adapter_weight_and_no_base_weight(
     assert all(torch.isfinite(torch.tensor(losses)))
     assert losses[2] < losses[0]
     first = trainer.state.log_history[0]
-    assert set(NAMES) <= set(first)
+    assert set(NAMES) - {"logps/rejected_corrupted"} <= set(first)
     # policy = reference at the first step: every sigmoid log 2, every KL 0
     assert first["loss/rank"] == pytest.approx(0.693147, abs=1e-6)
     assert first["loss/ground"] == pytest.approx(0.693147, abs=1e-6)
@@ -201,13 +202,14 @@ def test_a_run_leaves_adapter_settings_log_metrics_and_a_readme(result: TrainRes
     names = {path.name for path in result.adapter_dir.iterdir()}
     assert names == {
         "adapter_model.safetensors", "adapter_config.json", "settings.json", "log.jsonl", "metrics.json", "README.md",
+        "curves.png",
     }  # fmt: skip
     assert (result.n_rows, result.steps, result.refused, result.warnings) == (5, 3, {}, ())
     lines = [json.loads(line) for line in (result.adapter_dir / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3]
     metrics = json.loads((result.adapter_dir / "metrics.json").read_text())
     assert metrics["history"] == lines
-    assert {f"eval_{name}" for name in NAMES} <= set(metrics)
+    assert {f"eval_{name}" for name in NAMES} - {"eval_logps/rejected_corrupted"} <= set(metrics)
     told = json.loads((result.adapter_dir / "settings.json").read_text())
     assert told["objective"]["beta"] == 0.1
     readme = (result.adapter_dir / "README.md").read_text()
@@ -318,6 +320,14 @@ def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
         ({"max_steps": 0}, "max_steps must be at least 1, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be finite and above 0"),
         ({"precision": "int4"}, "precision must be one of fp32, bf16, fp16, got 'int4'"),
+        ({"tune": "head"}, "tune must be one of lora, full, got 'head'"),
+        ({"quantization": "4bit"}, "quantization 4bit needs"),
+        ({"tune": "full", "quantization": "4bit"}, "quantization 4bit trains an adapter only: use tune lora"),
+        ({"tune": "full", "reference_cache": "x"}, "reference_cache needs a head that stays as it is"),
+        ({"report_to": ("wandb",)}, "report_to wandb needs wandb: pip install wandb"),
+        ({"report_to": ("paper",)}, "report_to must be of mlflow, tensorboard, trackio, wandb, got 'paper'"),
+        ({"max_answer_tokens": 0}, "max_answer_tokens must be at least 1, got 0"),
+        ({"preset": "tisdpo"}, "needs the column 'chosen_token_weights' in the dataset"),
     ],
 )
 def test_a_user_s_mistake_is_one_line_before_any_work(
@@ -353,3 +363,121 @@ def test_a_processor_that_needs_torchvision_says_so(monkeypatch: pytest.MonkeyPa
         TrainError, match="the processor of 'some/model' cannot be loaded without torchvision: pip install torchvision"
     ):
         load_processor("some/model")
+
+
+def test_an_empty_split_is_one_line(tmp_path: Path, save_pairs: SavePairs, tiny_model: Path) -> None:
+    empty = save_pairs(tmp_path / "pairs", train=[])
+    with pytest.raises(DatasetError, match="a split has no rows; leave it out or build it again"):
+        train(empty, tmp_path / "adapter", model=str(tiny_model), **QUICK)
+    (tmp_path / "parquet").mkdir()
+    Dataset.from_dict({name: [] for name in features()}, features=features()).to_parquet(
+        str(tmp_path / "parquet" / "train-00000.parquet")
+    )
+    with pytest.raises(DatasetError, match='cannot be read: Instruction "train" corresponds to no data'):
+        train(tmp_path / "parquet", tmp_path / "adapter", model=str(tiny_model), **QUICK)
+
+
+def test_the_language_model_itself_trains_beside_a_frozen_copy(pairs: Path, tmp_path: Path, tiny_model: Path) -> None:
+    options = {**QUICK, "learning_rate": 1e-3, "max_steps": 2}
+    result = train(pairs, tmp_path / "model", model=str(tiny_model), tune="full", **options)
+    first = _log(tmp_path / "model")[0]
+    assert first["margin"] == first["kl/forward_sum"] == 0.0
+    assert result.metrics["loss"] < first["loss"]
+    before = AutoModelForImageTextToText.from_pretrained(tiny_model)
+    after = AutoModelForImageTextToText.from_pretrained(result.adapter_dir)
+    changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
+    language = {name for name, _ in before.named_parameters() if "vision" not in name and "projector" not in name}
+    assert changed == language
+    assert "the whole language model" in (result.adapter_dir / "README.md").read_text()
+
+
+def test_evaluation_on_the_way_and_batches_of_like_length(pairs: Path, tmp_path: Path, tiny_model: Path) -> None:
+    train(pairs, tmp_path / "adapter", model=str(tiny_model), eval_steps=1, group_by_length=True, **QUICK)
+    evaluated = [line["step"] for line in _log(tmp_path / "adapter") if "eval_margin" in line]
+    assert evaluated == [1, 2, 3, 3]
+
+
+def test_curves_are_a_picture(result: TrainResult, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from medprefkit.train.curves import draw_curves
+
+    with Image.open(result.adapter_dir / "curves.png") as picture:
+        assert picture.size == (900, 1100)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 5
+    draw_curves([], tmp_path / "empty.png")  # nothing logged is a picture too
+
+
+def test_speed_and_memory_reach_callbacks_and_no_file(
+    pairs: Path, tmp_path: Path, adapted: PeftModel, processor: Any, rows: list[dict[str, Any]]
+) -> None:
+    from transformers import TrainerCallback
+
+    seen: list[dict[str, float]] = []
+
+    class Logger(TrainerCallback):
+        def on_log(self, *_: Any, logs: dict[str, float], **__: Any) -> None:
+            seen.append(logs)
+
+    trainer = PreferenceTrainer(
+        model=adapted,
+        args=TrainingArguments(
+            output_dir=str(tmp_path / "out"),
+            max_steps=1,
+            remove_unused_columns=False,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+            save_strategy="no",
+            report_to=[],
+        ),
+        collator=PreferenceCollator(processor),
+        settings=PRESETS["medpref"],
+        train_dataset=rows,
+        callbacks=[Logger()],
+    )
+    trainer.args.logging_steps = 1
+    trainer.state.logging_steps = 1
+    trainer.train()
+    assert trainer.n_response_tokens > 0
+    assert not any(name in line for line in trainer.state.log_history for name in SPEED)
+    assert all(seen[0][name] > 0 for name in SPEED)
+    estimate = trainer.memory_estimate(rows[0])
+    assert estimate.total > estimate.weights > 4 * 150_000
+    assert str(estimate).startswith("about 0.")
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"tisdpo"}))
+def test_every_preset_has_the_gradient_of_the_plain_path(
+    adapted: PeftModel, processor: Any, rows: list[dict[str, Any]], preset: str
+) -> None:
+    """What a preset does not ask of the KLs is not computed: nothing of its gradient may be missing."""
+    model, settings = perturb(adapted), PRESETS[preset]
+    against = settings.ground_against
+    batch = PreferenceCollator(processor, corrupted=settings.grounding_weight > 0, corrupted_answer=against)(rows)
+    scorer = ResponseScorer(model)
+    weights = [each for name, each in model.named_parameters() if "lora_" in name]
+    results = []
+    for plan in (kl_plan(settings, len(rows)), None):  # None: every KL of every sequence, with its gradients
+        chosen, rejected, corrupted = split_answers(scorer(model, model, batch, plan), batch)
+        loss = preference_loss(settings, chosen, rejected, corrupted, batch["row_weights"]).loss
+        results.append([loss, *torch.autograd.grad(loss, weights)])
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
+
+
+def test_tisdpo_reads_the_weights_of_tokens_from_the_dataset(
+    tmp_path: Path, save_pairs: SavePairs, make_pair: MakePair, tiny_model: Path, processor: Any
+) -> None:
+    from datasets import load_from_disk
+
+    row = make_pair(0)
+    encoding = RowEncoder(processor).encode(row, needs_spans=False)
+    n = {side: len(getattr(encoding, side).input_ids) for side in ("chosen", "rejected")}
+    splits = load_from_disk(str(save_pairs(tmp_path / "plain", train=[row, make_pair(1)])))
+    for side, count in n.items():
+        column = [[0.5] * count, [1.0] * (count + 1)]  # the second row's do not fit
+        splits["train"] = splits["train"].add_column(f"{side}_token_weights", column)
+    splits.save_to_disk(str(tmp_path / "weighted"))
+    result = train(tmp_path / "weighted", tmp_path / "adapter", model=str(tiny_model), preset="tisdpo", **QUICK)
+    assert result.refused == {"token_weights_mismatch": 1}
+    assert result.metrics["loss"] < 0.69
