@@ -254,6 +254,9 @@ class Plan:
         if ";" in rest and not any(m.start > end + rest.index(";") for m in self._made.changes):
             self._made.add(Refusal(ids, "a second clause rests on the first word"))
             return
+        if self._verdict(question).truth.lower() == "yes" and self._names_another_view():
+            self._made.add(Refusal(ids, "the body names another view than the one asked about"))
+            return
         linked = linked_claims(self._claims, self._verdicts)[question.claim_id]
         if linked != frozenset(ids) or self._verdict(question).error_type == "self_contradiction":
             return
@@ -261,6 +264,13 @@ class Plan:
         made = flip_restated(self._text, question, self._claims, self._case.example.prompt, truth)
         if made is not None:
             self._made.add(made)
+
+    def _names_another_view(self) -> bool:
+        """Tell whether the body names a view or modality that the question does not, and that nobody has judged."""
+        asked = self._case.example.prompt.lower()
+        labels = [c for c in self._claims if c.kind in {"view_plane", "modality"} and c.role != "yes_no"]
+        views = [c for c in labels if c.claim_id not in self._verdicts and self._label(c) == "unverifiable"]
+        return any(c.kind == "view_plane" and c.span.text.lower() not in asked for c in views)
 
     def _follow_removals(self) -> None:
         """Delete what rests on removed findings: ", indicating ..." and "This mass is ..."."""

@@ -45,6 +45,11 @@ _ERROR_OF: dict[AttributeKind, ErrorType] = {
     "descriptor": "wrong_descriptor",
     "temporal": "wrong_temporal",
 }
+_PLACED = re.compile(
+    r"(?:adjacent|near|next|behind|beneath|above|below|under|within|inside|outside|along|around|between|in|on|at)\b",
+    re.I,
+)
+_PREPOSITION_BEFORE = re.compile(r"\b(?P<word>in|on|at|within|near)\s+(?:the\s+)?$", re.I)
 _SPELLED = {
     "1": "one", "one": "one", "single": "one", "a single": "one", "2": "two", "two": "two", "3": "three",
     "three": "three", "4": "four", "four": "four", "5": "five", "five": "five", "6": "six", "six": "six",
@@ -92,6 +97,8 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if words is None:
         return Refusal(ids, f"{verdict.truth!r} does not fit for {verdict.target.text!r}")
     stop = _with_gloss(text, end, verdict)
+    if _PLACED.match(words) is not None and (lead := _PREPOSITION_BEFORE.search(text[:start])) is not None:
+        start = lead.start("word")  # "in the [chest]" -> "adjacent to the appendix"
     start, stop, words = _trimmed(text, start, stop, words)
     before = _ARTICLE_BEFORE.search(text[claim.sentence.start_char : start])
     if before is None:
@@ -243,6 +250,8 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
     if _changes_number(text, start, end, verdict):
         return None
     truth = _without_twin(truth)
+    if verdict.error_type == "wrong_descriptor" and (_SIZE.search(truth) is not None or "," in truth):
+        return None  # it describes more than the one quality
     if verdict.error_type == "wrong_measurement":
         sizes = _SIZE.findall(truth)
         if len(sizes) != 1:

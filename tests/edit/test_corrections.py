@@ -240,3 +240,14 @@ def test_questions(prompt: str, answer: str, reference: str, expected: str) -> N
 )
 def test_left_alone(prompt: str, answer: str, reference: str) -> None:
     assert corrected(answer, reference, prompt) == answer
+
+
+def test_a_place_brings_its_own_preposition() -> None:
+    question, answer = "Where is the free air?", "The free air is seen in the thoracic cavity."
+    expected = "The free air is seen adjacent to the appendix."
+    assert corrected(answer, "adjacent to the appendix", question) == expected
+
+
+def test_a_body_that_names_another_view_is_refused() -> None:
+    question, answer = "Is this film taken in a PA modality?", "No, the film was taken in an AP modality."
+    assert corrected(answer, "Yes", question) == answer
