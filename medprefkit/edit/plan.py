@@ -34,6 +34,7 @@ _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
 _NO_BEFORE = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
+_VIEW = re.compile(r"\b(?:AP|PA|axial|coronal|sagittal|lateral|frontal|transverse)\b", re.I)
 _LEAD_WORDS = 5
 """At most so many words ("In this case,") before the words that point back, for a sentence to be about the thing."""
 
@@ -266,11 +267,12 @@ class Plan:
             self._made.add(made)
 
     def _names_another_view(self) -> bool:
-        """Tell whether the body names a view or modality that the question does not, and that nobody has judged."""
-        asked = self._case.example.prompt.lower()
-        labels = [c for c in self._claims if c.kind in {"view_plane", "modality"} and c.role != "yes_no"]
-        views = [c for c in labels if c.claim_id not in self._verdicts and self._label(c) == "unverifiable"]
-        return any(c.kind == "view_plane" and c.span.text.lower() not in asked for c in views)
+        """Tell whether the body names another view than the one asked about, and that nobody has judged."""
+        asked = self._case.example.prompt
+        views = [c for c in self._claims if c.kind == "view_plane" and c.role != "yes_no"]
+        if _VIEW.search(asked) is None or any(c.claim_id in self._verdicts for c in views):
+            return False
+        return any(self._label(c) == "unverifiable" and c.span.text.lower() not in asked.lower() for c in views)
 
     def _follow_removals(self) -> None:
         """Delete what rests on removed findings: ", indicating ..." and "This mass is ..."."""
