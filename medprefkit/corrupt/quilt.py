@@ -7,19 +7,20 @@ another rather than cut, and their sum is divided by the root of the summed squa
 contrast of texture that a plain average would halve.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from medprefkit.corrupt.region import Floats, box_of, depth_of
+from medprefkit.corrupt.region import Box, Floats, box_of, depth_of
 from medprefkit.corrupt.surface import low_pass
 from medprefkit.protocols import Mask
 
 _TILES_PX = (64, 48, 32, 24, 16, 8)
 _FEWEST = 6  # tiles of a size to choose from, or a smaller size is taken
-_MOST = 900  # tiles that are looked at
+_MOST = 300  # tiles that are looked at
 _CHOICES = 12  # each place draws among so many of its best tiles
 _LEVEL = 40.0  # grey levels of difference that cost as much as a tile e times as busy as most
 _WAY = 24.0  # tile sides of distance that cost as much
@@ -54,23 +55,26 @@ def detail_like(patch: Floats, usable: Mask, hole: Mask, surface: Floats, rng: n
         (height, width, channels); 0 outside the hole's box, and everywhere if no tile of 8 pixels is healthy.
     """
     detail = np.zeros_like(patch)
-    tiles = _tiles(patch, usable, 2 * float(depth_of(hole).max()))
+    box = box_of(hole)
+    tiles = _tiles(patch, usable, 2 * float(depth_of(hole[box.padded(1, hole.shape).slices]).max()))
     if tiles is None:
         return detail
-    side, box = tiles.side_px, box_of(hole)
+    side = tiles.side_px
     fine = patch - low_pass(patch, usable, min(side / 6, _FINE_PX))
     once = np.hanning(side + 2)[1:-1].astype(np.float32)
     window: Floats = np.outer(once, once)[..., None]
     height, width = hole.shape
     padded = np.zeros((height + 2 * side, width + 2 * side, patch.shape[2]), np.float32)
     squares = np.full((*padded.shape[:2], 1), 1e-6, np.float32)
-    wanted = surface.mean(axis=2)
+    n_wanted = cv2.integral(hole.astype(np.uint8))
+    sums = cv2.integral(np.where(hole, surface.mean(axis=2), 0), sdepth=cv2.CV_64F)
     for top in range(box.top_px - side // 2, box.bottom_px, side // 2):
         for left in range(box.left_px - side // 2, box.right_px, side // 2):
-            here = slice(max(0, top), top + side), slice(max(0, left), left + side)
-            if not hole[here].any():
+            here = Box(max(0, top), min(height, top + side), max(0, left), min(width, left + side))
+            n = _sum_of(n_wanted, here)
+            if n == 0:
                 continue
-            row, column = _choose(tiles, float(wanted[here][hole[here]].mean()), (top, left), rng)
+            row, column = _choose(tiles, _sum_of(sums, here) / n, (top, left), rng)
             piece = fine[row : row + side, column : column + side]
             piece = piece[:, ::-1] if rng.random() < 0.5 else piece
             there = slice(top + side, top + 2 * side), slice(left + side, left + 2 * side)
@@ -81,6 +85,11 @@ def detail_like(patch: Floats, usable: Mask, hole: Mask, surface: Floats, rng: n
     inner = slice(side, side + height), slice(side, side + width)
     detail[box.slices] = (padded[inner] / np.sqrt(squares[inner]))[box.slices]
     return detail
+
+
+def _sum_of(integral: NDArray[Any], box: Box) -> float:
+    top, bottom, left, right = box
+    return float(integral[bottom, right]) - float(integral[top, right] + integral[bottom, left] - integral[top, left])
 
 
 def _choose(tiles: _Tiles, level: float, place: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
@@ -96,12 +105,15 @@ def _choose(tiles: _Tiles, level: float, place: tuple[int, int], rng: np.random.
 def _tiles(patch: Floats, usable: Mask, widest_px: float) -> _Tiles | None:
     """Find the healthy tiles of the largest size that is no larger than the hole and of which there are enough."""
     grey = patch.mean(axis=2)
+    usable_sums = cv2.integral(usable.astype(np.uint8))
     few: _Tiles | None = None
     for side in _TILES_PX:
         if side > min(usable.shape) or (side > max(widest_px, 16) and side > _TILES_PX[-1]):
             continue
         step = max(side // 4, int(np.sqrt(usable.size / _MOST)))
-        whole = sliding_window_view(usable, (side, side))[::step, ::step].all(axis=(2, 3))
+        n_usable = usable_sums[side:, side:] - usable_sums[:-side, side:]
+        n_usable = n_usable - (usable_sums[side:, :-side] - usable_sums[:-side, :-side])
+        whole = n_usable[::step, ::step] == side**2
         if not whole.any():
             continue
         shown = sliding_window_view(grey, (side, side))[::step, ::step][whole]
