@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from medprefkit.cli.app import app
-from medprefkit.errors import SourceError
+from medprefkit.corrupt.modalities import SUITED
+from medprefkit.errors import RecipeError, SourceError
 from medprefkit.evaluate.corruption import count_outside, mean_change, visibility_of
 from medprefkit.evaluate.corruption_separability import Place, place_of, separability_of
 from medprefkit.evaluate.corruption_summary import Measured, Outcome, recommend
 from medprefkit.measure_images import measure_corruptions, pair_files
 from medprefkit.protocols import Image, Mask
+from medprefkit.registry import installed
 
 
 def picture(seed: int, height: int = 120, width: int = 140) -> Image:
@@ -149,5 +152,19 @@ def test_the_command_prints_and_writes(folders: tuple[Path, Path], tmp_path: Pat
         assert sheet.size[0] > 1000
     told = json.loads((report / "corruption.json").read_text("utf-8"))
     assert told["telea"]["images"]["0.png"]["removal"]["n_outside"] == 0
+    assert "modality" not in done.stdout
     printed = CliRunner().invoke(app, [*command, "--corruption", "telea", "--json"])
     assert json.loads(printed.stdout)["telea"]["images"] == told["telea"]["images"]
+
+
+def test_every_modality_names_an_installed_corruption_and_the_command_prints_it(folders: tuple[Path, Path]) -> None:
+    assert {suited.corruption for suited in SUITED.values()} <= set(installed("corruptions"))
+    for suited in SUITED.values():
+        section = yaml.safe_load(suited.as_recipe())["corrupt"]
+        assert section == {"use": suited.corruption, "max_lesion_share": suited.max_lesion_share}
+    images, masks = (str(folder) for folder in folders)
+    command = ["evaluate", "corruption", "--images", images, "--masks", masks, "--mask-suffix", "_m"]
+    done = CliRunner().invoke(app, [*command, "--corruption", "noise", "--modality", "ultrasound"])
+    assert "shipped for ultrasound: corrupt: {use: navier_stokes" in done.stdout
+    refused = CliRunner().invoke(app, [*command, "--modality", "pet"])
+    assert isinstance(refused.exception, RecipeError)
