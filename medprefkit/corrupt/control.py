@@ -16,7 +16,7 @@ from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
 
 _ATTEMPTS = 4  # places a part is painted at before there is no control
-_BLOB = 0.7  # of the spread of brightness around: how much lighter or darker healthy tissue may get
+_BLOB = 0.5  # of the spread of brightness around: how much lighter or darker healthy tissue may get
 _LEAST_BLOB = 16.0  # grey levels
 _AROUND_PX = 32
 
@@ -98,7 +98,7 @@ def _attempt(
 ) -> Image | None:
     """Corrupt healthy tissue; None where that leaves a light or dark blob, which the lesion's place does not show.
 
-    `removed` is how much lighter or darker the lesion's own place became, grey levels: as much is no blob either.
+    `removed` is how much lighter or darker the lesion's own place became, grey levels: half of it is no blob.
     """
     try:
         painted = corruption(image, lesion_mask, rng)
@@ -107,7 +107,7 @@ def _attempt(
             raise
         return None
     tissue = image[box_of(region).padded(_AROUND_PX, region.shape).slices]
-    allowed = max(_LEAST_BLOB + _BLOB * float(tissue.std(axis=(0, 1)).mean()), removed)
+    allowed = max(_LEAST_BLOB + _BLOB * float(tissue.std(axis=(0, 1)).mean()), 0.5 * removed)
     return painted if _shift(image, painted, region) <= allowed else None
 
 

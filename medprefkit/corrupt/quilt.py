@@ -61,6 +61,7 @@ def detail_like(patch: Floats, usable: Mask, hole: Mask, surface: Floats, rng: n
         return detail
     side = tiles.side_px
     fine = patch - low_pass(patch, usable, min(side / 6, _FINE_PX))
+    usual = float(np.median(np.abs(fine[usable])))
     once = np.hanning(side + 2)[1:-1].astype(np.float32)
     window: Floats = np.outer(once, once)[..., None]
     height, width = hole.shape
@@ -79,7 +80,8 @@ def detail_like(patch: Floats, usable: Mask, hole: Mask, surface: Floats, rng: n
             piece = piece[:, ::-1] if rng.random() < 0.5 else piece
             there = slice(top + side, top + 2 * side), slice(left + side, left + 2 * side)
             centred = piece - piece.mean(axis=(0, 1))
-            most = _STRONGEST * float(np.median(np.abs(centred))) + 1  # an edge or a mark in a tile is no grain
+            # an edge or a mark in a tile is no grain
+            most = _STRONGEST * min(float(np.median(np.abs(centred))), 1.5 * usual) + 1
             padded[there] += window * np.clip(centred, -most, most)
             squares[there] += window**2
     inner = slice(side, side + height), slice(side, side + width)
