@@ -1,6 +1,7 @@
 """Loading a base model and its processor, and what of its language model learns: one LoRA adapter, or all of it."""
 
 import contextlib
+import importlib.util
 import re
 import warnings
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Any, Literal
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from medprefkit.errors import TrainError
+from medprefkit.train.image_only import MODEL_TYPES, load_image_only
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -52,7 +54,16 @@ def load_processor(model: str) -> Any:
         with quiet():
             return AutoProcessor.from_pretrained(model)  # type: ignore[no-untyped-call]  # transformers'
     except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
+        if importlib.util.find_spec("torchvision") is None and _has_image_only_form(model):
+            return load_image_only(model)
         raise TrainError(_reason(model, "processor", error)) from error
+
+
+def _has_image_only_form(model: str) -> bool:
+    try:
+        return AutoConfig.from_pretrained(model).model_type in MODEL_TYPES
+    except (OSError, ValueError):  # no such model: the first error says more
+        return False
 
 
 def load_base_model(model: str, *, precision: Precision, quantization: Quantization = "none") -> Any:

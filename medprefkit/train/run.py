@@ -174,6 +174,7 @@ def _arguments(told: TrainOptions, out_dir: Path, n_rows: int, *, evaluates: boo
         save_total_limit=2,
         eval_strategy="steps" if evaluates_on_the_way else "no",
         eval_steps=told.eval_steps if evaluates_on_the_way else None,
+        ddp_find_unused_parameters=False,  # everything that learns is used in every pass
         report_to=list(told.report_to),
         remove_unused_columns=False,
         disable_tqdm=True,

@@ -19,15 +19,19 @@ from transformers import (
     LlavaNextForConditionalGeneration,
     LlavaNextProcessor,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
 )
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from medprefkit.lab.model import CHAT_TEMPLATE
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
-from medprefkit.train.lora import add_lora, load_base_model, quiet
+from medprefkit.train.image_only import ImageOnlyQwenProcessor
+from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.presets import PRESETS
 from medprefkit.train.trainer import split_answers
@@ -119,7 +123,29 @@ def gemma3(tokenizer: Any) -> tuple[Any, Any]:
     return Gemma3ForConditionalGeneration(config), processor
 
 
-FAMILIES = {"llava_next": llava_next, "idefics3": idefics3, "gemma3": gemma3}
+def qwen25_vl(tokenizer: Any) -> tuple[Any, Any]:
+    tokenizer.add_tokens(["<|video_pad|>", "<|vision_start|>", "<|vision_end|>"], special_tokens=True)
+    images = Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * 12})
+    template = CHAT_TEMPLATE.replace("'<image>'", "'<|vision_start|><image><|vision_end|>'")
+    processor = ImageOnlyQwenProcessor(images, tokenizer, chat_template=template)
+    config = Qwen2_5_VLConfig(
+        vision_config={
+            "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 4, "out_hidden_size": 64,
+            "fullatt_block_indexes": [1], "window_size": 56,
+        },
+        text_config={
+            "vocab_size": len(tokenizer), **TEXT,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+        vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
+        vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+    )  # fmt: skip
+    return Qwen2_5_VLForConditionalGeneration(config), processor
+
+
+FAMILIES = {"llava_next": llava_next, "idefics3": idefics3, "gemma3": gemma3, "qwen2_5_vl": qwen25_vl}
 
 
 @pytest.fixture(scope="module", params=["llava", *FAMILIES])
@@ -175,8 +201,8 @@ def test_a_shared_prompt_changes_neither_losses_nor_gradients(
 ) -> None:
     model, processor = family
     scorer = ResponseScorer(model)
-    if "Gemma3" in type(model.get_base_model()).__name__:
-        assert not scorer.can_share_prompts  # its window forgets
+    if any(name in type(model.get_base_model()).__name__ for name in ("Gemma3", "Qwen2_5")):
+        assert not scorer.can_share_prompts  # a window forgets; positions on three axes are no count of tokens
         return
     assert scorer.can_share_prompts
     weights = [parameter for name, parameter in model.named_parameters() if "lora_" in name]
@@ -187,3 +213,29 @@ def test_a_shared_prompt_changes_neither_losses_nor_gradients(
     assert torch.allclose(results[0][0], results[1][0], atol=1e-5)
     for one, other in zip(results[0][1], results[1][1], strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_qwen_model_loads_without_torchvision_and_its_images_are_encoded_once(
+    tmp_path: Any, tiny_model: Any, rows: list[dict[str, Any]]
+) -> None:
+    from transformers import AutoProcessor
+
+    base, processor = qwen25_vl(AutoProcessor.from_pretrained(tiny_model).tokenizer)
+    with quiet():
+        base.save_pretrained(tmp_path)
+        processor.save_pretrained(tmp_path)
+    loaded = load_processor(str(tmp_path))
+    assert isinstance(loaded, ImageOnlyQwenProcessor)
+    model = add_lora(load_base_model(str(tmp_path), precision="fp32"), r=4, alpha=8)
+    inner, calls = model.get_base_model().model, []
+    encode = type(inner).get_image_features
+
+    def counted(self: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        return encode(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(inner), "get_image_features", counted)
+        losses = row_losses(model, loaded, rows, share=False)
+    assert len(calls) == 1  # one group with images: the reference's features serve the policy
+    assert torch.isfinite(losses).all()
