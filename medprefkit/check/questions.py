@@ -54,11 +54,13 @@ def judge_yes_no(claim: Claim, body: Sequence[Claim], facts: Facts, prompt: str)
     evidence = truth.sentence.text
     if claim.polarity == truth.polarity:
         return supported(claim, "yes_no", ruling.SAME_CONCEPT, evidence)
+    clause = _first_clause(claim)
+    if _says_the_opposite(clause, prompt):
+        return unverifiable(claim, "opposite_of_the_question", evidence)
     restated = [c for c in body if _restates(c, claim, facts)]
     instead = [c for c in body if c.polarity == "affirmed" and exclusive(c, claim, facts)]
     error = _error(claim, prompt)
     true_already = all(c.polarity == truth.polarity for c in restated) if restated else truth.polarity == "denied"
-    clause = _first_clause(claim)
     said_so = _repeats(clause, prompt) and (truth.polarity == "affirmed") != bool(_NEGATION.search(clause))
     if true_already and (instead or (restated and said_so)):
         error = "self_contradiction"
@@ -125,6 +127,17 @@ def judge_body(claim: Claim, question: Claim, ruled: Verdict, facts: Facts, prom
 def _first_clause(question: Claim) -> str:
     """Return what follows the yes/no word in its sentence."""
     return question.sentence.text[question.span.end_char - question.sentence.start_char :]
+
+
+def _says_the_opposite(clause: str, prompt: str) -> bool:
+    """Tell whether a clause turns a word of the question by a prefix ("properly", "improperly"): yes means no."""
+    asked, said = (set(re.findall(r"[a-z]{5,}", text.lower())) for text in (prompt, clause))
+    return any(
+        one.removeprefix(prefix) in other and one.startswith(prefix)
+        for words, other in ((said, asked), (asked, said))
+        for one in words
+        for prefix in ("im", "in", "un", "non")
+    )
 
 
 def _repeats(clause: str, prompt: str) -> bool:

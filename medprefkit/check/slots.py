@@ -48,6 +48,8 @@ _FAMILIES = (
     frozenset({"with_contrast", "without_contrast"}),
 )
 
+_DENIAL_AFTER = re.compile(r"^\s+(?:is|are|was|were|does|do|appears?|seems?)\b[^.;]*?\b(?:not|no|normal)\b", re.I)
+
 
 def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str, prompt: str) -> Verdict | None:
     """Judge the answer to a question that asks for one thing; None where the reference fills no slot of this kind.
@@ -64,7 +66,11 @@ def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str,
     if claim.polarity == "denied":
         return None
     if not same_kind:
-        return None if not truths else unverifiable(claim, "slot_of_another_kind", truths[0].sentence.text)
+        # a finding that a report answers with is a statement of it, whatever slot the reference fills
+        unslotted = not truths or claim.kind in {"finding", "device"}
+        return None if unslotted else unverifiable(claim, "slot_of_another_kind", truths[0].sentence.text)
+    if _DENIAL_AFTER.search(answer[claim.span.end_char : claim.sentence.end_char]):
+        return unverifiable(claim, "slot_in_a_denial", same_kind[0].sentence.text)  # "the pancreas is not enlarged"
     evidence = same_kind[0].sentence.text
     if not _read_whole(facts, prompt):
         return unverifiable(claim, "reference_not_read_whole", evidence)
