@@ -30,7 +30,7 @@ def corrupt_image(
     image: NDArray[np.uint8] | PillowImage | Path | str,
     lesion_mask: NDArray[np.generic] | PillowImage | Path | str | Mapping[str, Any],
     *,
-    corruption: str = "telea",
+    corruption: str = "healthy_blend",
     seed: int = 0,
     **options: object,
 ) -> CorruptedCopy:
