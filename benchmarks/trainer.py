@@ -140,6 +140,8 @@ def run_child(spec: Mapping[str, Any]) -> dict[str, float]:
     dataset = Dataset.from_list(rows, features=features())
     processor = load_processor(spec["model"])
     model = add_lora(load_base_model(spec["model"], precision="bf16" if device == "cuda" else "fp32"), r=16, alpha=32)
+    for parameter in model.parameters():  # weights are mapped from their file: until touched they are not resident
+        parameter.detach().sum()
     watch = Watch(device)
 
     class Clock(TrainerCallback):
