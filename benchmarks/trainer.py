@@ -266,7 +266,7 @@ class Bench:
             "n_rows": BATCH * n_steps, "model": self.model(n_logits), "scratch": str(self.scratch / "out"),
         }  # fmt: skip
         child = subprocess.run(
-            [sys.executable, os.path.abspath(__file__), "--child", json.dumps(spec)],
+            [sys.executable, str(Path(__file__).resolve()), "--child", json.dumps(spec)],
             capture_output=True,
             text=True,
             check=False,
