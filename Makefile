@@ -31,9 +31,10 @@ format: $(VENV)/installed
 schemas: $(VENV)/installed         ## write schemas/ from the code
 	$(BIN)/python -m medprefkit.schemas
 
-bench: $(VENV)/installed           ## every benchmark; DATA=FOLDER for those on real input
+bench: $(VENV)/installed           ## every benchmark; DATA=FOLDER, with text/ and images/, for those on real input
 	$(BIN)/python benchmarks/trainer.py
-	$(BIN)/python benchmarks/detect.py $(DATA)
+	$(BIN)/python benchmarks/detect.py $(addsuffix /text,$(DATA))
+	$(BIN)/python benchmarks/corrupt.py $(addsuffix /images,$(DATA))
 
 # torch first and alone: the CPU build, where one is offered. Then everything in one resolve under the same constraints.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -195,6 +195,13 @@ class TrainSpec(_Spec):
     lora_alpha: Annotated[int, Field(ge=1)] = 256
     precision: Literal["fp32", "bf16", "fp16"] = "bf16"
     gradient_checkpointing: bool = False
+    tune: Literal["lora", "full"] = "lora"
+    quantization: Literal["none", "8bit", "4bit"] = "none"
+    max_answer_tokens: Annotated[int, Field(ge=1)] | None = None
+    group_by_length: bool = False
+    save_steps: Annotated[int, Field(ge=1)] = 100
+    eval_steps: Annotated[int, Field(ge=1)] | None = None
+    report_to: tuple[str, ...] = ()
 
 
 class ViewSpec(_Spec):

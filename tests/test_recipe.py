@@ -13,6 +13,7 @@ from medprefkit.errors import RecipeError
 from medprefkit.recipe import (
     Columns,
     SourceSpec,
+    TrainSpec,
     find_recipe,
     read_recipe,
     recipe_hash,
@@ -20,6 +21,7 @@ from medprefkit.recipe import (
     shipped_recipes,
 )
 from medprefkit.sources import table
+from medprefkit.train.options import TrainOptions
 
 GOOD: dict[str, Any] = {
     "recipe_version": "1.0",
@@ -134,3 +136,12 @@ def test_a_source_s_keys_are_its_reader_s_parameters_with_the_same_defaults(name
 
 def test_a_table_s_columns_are_the_reader_s() -> None:
     assert Columns().model_dump() == dataclasses.asdict(table.Columns())
+
+
+def test_a_recipe_s_training_keys_are_the_trainer_s_options_with_the_same_defaults() -> None:
+    options = {field.name: field for field in dataclasses.fields(TrainOptions)}
+    for key, spec in TrainSpec.model_fields.items():
+        assert key in options, key
+        default = options[key].default
+        if default is not dataclasses.MISSING and key != "objective":
+            assert spec.default == default, key
