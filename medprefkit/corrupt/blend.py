@@ -11,17 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medprefkit.corrupt.inpaint import fade_in, fill
 from medprefkit.corrupt.placement import Place, places_like, repainted, scene_of
-from medprefkit.corrupt.region import Box, Floats, box_of, grow, margin_for, parts_of
+from medprefkit.corrupt.region import Box, Floats, box_of, feather, grow, margin_for, parts_of
 from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of
-from medprefkit.corrupt.tissue import tissue_of
+from medprefkit.corrupt.tissue import healthy_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
 _MISFIT = 2.5  # a plane, above which a donor's content is foreign to the place and pieces do better
 _SMALLEST_PX = 8  # side of a piece, which is also at least half of:
-_SMALLEST_SHARE = 0.2  # of the image's shorter side
+_SMALLEST_SHARE = 0.16  # of the image's shorter side
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
 
 
@@ -29,18 +28,17 @@ _RIM_PX = 12  # how far outside the hole differences from the donor are read
 class HealthyBlend:
     """Cover each part of the lesion with healthy tissue of the same image.
 
-    A donor must continue what lies along the whole border. A part that has none as a whole is halved until its pieces
-    have one; the smallest pieces that have none are inpainted.
+    A part that fits nowhere well as a whole is halved until its pieces fit; their seams show where the lesion is large.
 
     Attributes:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
             shorter side and at least 3.
-        feather_px: Width, inside the region, over which the donor fades in (pixels); None for that of the margin.
+        feather_px: Width, inside the region, over which the donor fades in (pixels).
         choices: A donor is drawn from this many best fitting ones; 1 always takes the best.
     """
 
     margin_px: int | None = None
-    feather_px: int | None = None
+    feather_px: int = 2
     choices: int = 1
 
     def region(self, lesion_mask: Mask) -> Mask:
@@ -53,19 +51,17 @@ class HealthyBlend:
         Args:
             image: (height, width, 3) RGB, uint8. Not modified.
             lesion_mask: (height, width), True on the lesion.
-            rng: Draws among the `choices` best donors, and the grain of what is inpainted.
+            rng: Draws among the `choices` best donors.
 
         Raises:
-            ImageError: `no_healthy_tissue` if there is none.
+            ImageError: `no_healthy_tissue` if not even a small piece of the lesion fits on healthy tissue.
         """
         unpainted = self.region(lesion_mask)
-        painted, region = image.copy(), unpainted
+        painted = image.copy()
         if not unpainted.any():
             return painted
-        tissue = tissue_of(image)
-        if not (tissue & ~unpainted).any():
-            raise ImageError("no_healthy_tissue", "no healthy tissue is left beside the lesion; leave the mask out")
-        scene = scene_of(image, tissue & ~unpainted)
+        weight = feather(unpainted, self.feather_px)
+        scene = scene_of(image, healthy_of(image, unpainted, 0))
         waiting = parts_of(unpainted)[::-1]  # the largest last, to be taken first
         while waiting:
             part = waiting.pop()
@@ -74,19 +70,17 @@ class HealthyBlend:
             if pieces and (not places or places[0].misfit > _MISFIT * len(scene.planes)):
                 waiting += pieces
                 continue
-            if places:
-                _cover(painted, part, unpainted, places[int(rng.integers(len(places)))])
-            else:
-                fill(painted, part & (tissue | lesion_mask), unpainted, tissue, rng)
+            if not places:
+                n = int(part.sum())
+                raise ImageError("no_healthy_tissue", f"no healthy tissue holds a piece of {n} pixels; inpaint it")
+            _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
             unpainted = unpainted & ~part
             scene = repainted(scene, painted)
-        margin_px = margin_for(self.margin_px, lesion_mask.shape)
-        fade_in(painted, image, region, margin_px if self.feather_px is None else self.feather_px + 1)
         return painted
 
 
-def _cover(painted: Image, part: Mask, unpainted: Mask, place: Place) -> None:
-    """Lay the donor at `place` over `part`, in place."""
+def _cover(painted: Image, part: Mask, unpainted: Mask, weight: Floats, place: Place) -> None:
+    """Lay the donor at `place` over `part`, in place; `weight` (height, width) is the donor's share in each pixel."""
     box = box_of(part).padded(_RIM_PX, part.shape)
     patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
     if donor.shape[2] != patch.shape[2]:
@@ -95,8 +89,10 @@ def _cover(painted: Image, part: Mask, unpainted: Mask, place: Place) -> None:
     if rim.any():
         difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
         donor = donor + membrane(difference, rim)
+    share = weight[box.slices][..., None]
+    blended = pixels_of(share * donor + (1 - share) * patch)
     target = painted[box.slices]
-    target[...] = np.where(part[box.slices][..., None], pixels_of(donor), target)
+    target[...] = np.where(part[box.slices][..., None], blended, target)
 
 
 def _halves(part: Mask) -> list[Mask]:

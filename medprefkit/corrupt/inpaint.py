@@ -1,8 +1,8 @@
 """Inpainting: the surround continued into the lesion, with the grain of the tissue around.
 
 Plain inpainting smears: over a large hole it draws streaks and leaves a blob without grain. So the hole is inpainted at
-the scale at which it is small, the result is softened with depth and laid as a smooth surface, and the fine detail of
-healthy tissue nearby goes on top.
+the scale at which it is small, the result is softened with depth and laid as a smooth surface, and texture that is
+synthesized from healthy tissue nearby goes on top.
 
 Sources: Telea 2004, "An Image Inpainting Technique Based on the Fast Marching Method"; Bertalmio, Bertozzi, Sapiro
 2001, "Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting"; both as OpenCV has them. Differs: the scale, and
@@ -15,9 +15,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medprefkit.corrupt.quilt import detail_like
-from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, feather, floats, grow, margin_for
-from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of, resized, shrunk
+from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, floats, grow, margin_for
+from medprefkit.corrupt.surface import (
+    grain_like,
+    grain_sample,
+    low_pass,
+    membrane,
+    patch_of,
+    pixels_of,
+    resized,
+    shrunk,
+)
 from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
@@ -34,7 +42,7 @@ class Telea:
         margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
             shorter side and at least 3.
         radius_px: Neighbourhood that is read around each painted pixel (pixels of the working scale).
-        grain: Strength of the fine detail; 1 as around, 0 for none.
+        grain: Strength of the synthesized texture; 1 as around, 0 for none.
     """
 
     margin_px: int | None = None
@@ -56,8 +64,8 @@ class Telea:
         Raises:
             ImageError: `no_healthy_tissue` if the margin leaves no pixel to continue.
         """
-        region, margin = self.region(lesion_mask), margin_for(self.margin_px, lesion_mask.shape)
-        return _inpaint(image, lesion_mask, region, margin, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
+        region = self.region(lesion_mask)
+        return _inpaint(image, lesion_mask, region, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +88,12 @@ class NavierStokes:
 
     def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
         """Return a copy of `image` without the lesion; arguments and errors as of `Telea`."""
-        region, margin = self.region(lesion_mask), margin_for(self.margin_px, lesion_mask.shape)
-        return _inpaint(image, lesion_mask, region, margin, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
+        region = self.region(lesion_mask)
+        return _inpaint(image, lesion_mask, region, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
 
 
 def _inpaint(
-    image: Image,
-    lesion_mask: Mask,
-    region: Mask,
-    margin_px: int,
-    method: int,
-    radius_px: int,
-    grain: float,
-    rng: np.random.Generator,
+    image: Image, lesion_mask: Mask, region: Mask, method: int, radius_px: int, grain: float, rng: np.random.Generator
 ) -> Image:
     painted = image.copy()
     if not region.any():
@@ -100,65 +101,18 @@ def _inpaint(
     if region.all():
         raise ImageError("no_healthy_tissue", "the lesion and its margin cover the image; nothing is left to continue")
     tissue = tissue_of(image)
-    # the margin stays where it reaches out of the body
-    fill(painted, region & (tissue | lesion_mask), region, tissue, rng, method=method, radius_px=radius_px, grain=grain)
-    fade_in(painted, image, region, margin_px)
-    return painted
-
-
-def fade_in(painted: Image, image: Image, region: Mask, margin_px: int) -> None:
-    """Let the filling rise over the margin, in place: grain that begins at once is a seam.
-
-    Args:
-        painted: (height, width, 3) RGB, uint8.
-        image: What it was before.
-        region: (height, width), the lesion grown by the margin.
-        margin_px: Its width; the lesion itself stays painted whole.
-    """
-    box = box_of(region).padded(1, region.shape)
-    share = feather(region[box.slices], margin_px - 1)[..., None]
-    mixed = share * painted[box.slices] + (1 - share) * image[box.slices]
-    inside = region[box.slices][..., None]
-    painted[box.slices] = np.where(inside, np.rint(mixed).astype(np.uint8), painted[box.slices])
-
-
-def fill(
-    painted: Image,
-    part: Mask,
-    unknown: Mask,
-    tissue: Mask,
-    rng: np.random.Generator,
-    *,
-    method: int = cv2.INPAINT_TELEA,
-    radius_px: int = 5,
-    grain: float = 1.0,
-) -> None:
-    """Inpaint `part` of an image, in place.
-
-    Args:
-        painted: (height, width, 3) RGB, uint8.
-        part: (height, width), True where it is to change.
-        unknown: (height, width), every pixel that is not to be continued; holds `part`, and not everything.
-        tissue: (height, width), True where there is tissue to continue.
-        rng: Draws the grain.
-        method: OpenCV's.
-        radius_px: As of `Telea`.
-        grain: As of `Telea`.
-    """
-    tight = box_of(part)
-    box = tight.padded(_pad_for(tight), part.shape)
-    hole, usable = unknown[box.slices], (tissue & ~unknown)[box.slices]
+    tight = box_of(region)
+    box = tight.padded(_pad_for(tight), region.shape)
+    part, hole, usable = image[box.slices], region[box.slices], (tissue & ~region)[box.slices]
     known = usable if usable.any() else ~hole  # black surround and burned-in text are not to be continued
-    if not known.any():
-        box = Box(0, part.shape[0], 0, part.shape[1])
-        hole, usable = unknown, tissue & ~unknown
-        known = usable if usable.any() else ~hole
-    before = painted[box.slices]
-    patch = patch_of(before)
+    patch = patch_of(part)
     filled = _surface(patch, hole, known, method, radius_px)
     if grain > 0:
-        filled += grain * detail_like(patch, usable, part[box.slices], filled, rng)
-    painted[box.slices] = np.where(part[box.slices][..., None], pixels_of(filled), before)
+        filled += grain * _grain(patch, hole, usable, filled, rng)
+    # the margin stays where it reaches out of the body
+    paint = hole & (tissue | lesion_mask)[box.slices]
+    painted[box.slices] = np.where(paint[..., None], pixels_of(filled), part)
+    return painted
 
 
 def _pad_for(box: Box) -> int:
@@ -190,3 +144,13 @@ def _opencv(levels: NDArray[np.uint8], unknown: Mask, radius_px: int, method: in
     framed_unknown = cv2.copyMakeBorder(unknown.astype(np.uint8), *around)
     painted = cv2.inpaint(framed, framed_unknown, radius_px, method)[border:, border:][:height, :width]
     return floats(painted.reshape(levels.shape))
+
+
+def _grain(patch: Floats, hole: Mask, usable: Mask, filled: Floats, rng: np.random.Generator) -> Floats:
+    grain = np.zeros_like(patch)
+    sample = grain_sample(patch, usable, float(filled[hole].mean()))
+    if sample is None:
+        return grain
+    box = box_of(hole)
+    grain[box.slices] = grain_like(sample, (box.bottom_px - box.top_px, box.right_px - box.left_px), rng)
+    return grain

@@ -1,9 +1,9 @@
-"""Which corruption suits which modality: chosen by what `medprefkit evaluate corruption` measured, for recipe authors.
+"""Which corruption suits which modality: where recipe authors may start; `medprefkit evaluate corruption` measures.
 
 A corruption sees pixels and does not know its modality, so nothing is chosen in a run: write the row into the recipe's
 `corrupt` section. Above `max_lesion_share` too little healthy tissue is left to rebuild the place from: both lungs
-whole, a polyp that fills the view. Measured on 13 chest X-rays, 22 brain MRI, 7 head CT, 5 breast ultrasound, 19
-colonoscopy and 3 dermatoscopy images; measure your own where you have other ones.
+whole, a polyp that fills the view. The rows were chosen on a few dozen images, by number and by eye, and the shares by
+eye alone: measure your own images before you trust them.
 """
 
 from collections.abc import Mapping

@@ -17,12 +17,7 @@ _CELLS = 256
 _N_PLACES = 8
 _CONTENT = 0.5  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
 _PLAINER = 0.3  # weight of a lack of contrast beside that of an excess
-_ALIKE = 0.8  # misfit a plane up to which tissue counts as that of the same organ
-_ALIKE_OTHER_SIDE = 1.5  # the same, where the anatomy speaks for the place
-_STEP = 0.5  # of the tissue's spread: what a donor's border may be off by anywhere before it shows as a step
-_ALONG_CELLS = 3.0  # over which a border is averaged: grain is no step
-_OFF = 0.4  # of the picture's spread of brightness: how far tissue of the same organ may be from that around a lesion
-_N_LEVELS = 8  # brightness levels at which the shares of darker tissue are compared
+_ALIKE = 1.0  # misfit a plane up to which tissue counts as that of the same organ
 _NEARNESS = 4.0  # misfit that a place a whole diagonal away is worth: the near one is more likely the same organ
 _OTHER_SIDE_DONOR = 0.5  # what the misfit of a contralateral place weighs: a donor must fit all the same
 _OTHER_SIDE_CONTROL = 0.1
@@ -84,7 +79,6 @@ def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> 
     rim_cells = max(2, round(0.02 * max(shape.shape)))
     rim = grow(shape, rim_cells) & ~_any(lesions, scene.cell_px)
     box = box_of(shape).padded(rim_cells, shape.shape)
-    around = _around(scene, shape, rim, 3 * rim_cells)
     found: list[Place] = []
     for mirrored in (False, True):
         healthy = scene.healthy[:, ::-1] if mirrored else scene.healthy
@@ -94,16 +88,14 @@ def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> 
         cost = np.zeros_like(fits, np.float32)
         for target in scene.planes:
             plane = target[:, ::-1] if mirrored else target
-            likeness = _tissue_cost(plane, target, shape, around, box)
+            likeness = _tissue_cost(plane, target, shape, rim, box)
             cost += _rim_cost(plane, target, rim, box) + _CONTENT * likeness if match_rim else likeness
         other_side = _other_side(cost, box, scene) if mirrored else np.zeros_like(fits)
         if not match_rim:
-            fits &= cost <= np.where(other_side, _ALIKE_OTHER_SIDE, _ALIKE) * len(scene.planes)
+            fits &= (cost <= _ALIKE * len(scene.planes)) | other_side
             cost += _NEARNESS * _way(cost, box, scene, mirrored=mirrored)
         cost[other_side] *= _OTHER_SIDE_DONOR if match_rim else _OTHER_SIDE_CONTROL
         found += _best(cost, fits, box, scene, mirrored=mirrored)
-    if match_rim:
-        found = [place for place in found if _step_at(scene, place, rim, box) <= _STEP]
     return sorted(found, key=_misfit)
 
 
@@ -180,65 +172,23 @@ def _rim_cost(grey: Floats, target: Floats, rim: Mask, box: Box) -> Floats:
     return cost
 
 
-def _around(scene: Scene, shape: Mask, rim: Mask, reach_cells: int) -> Mask:
-    """Return the healthy cells around a shape; the rim, or failing that everything, where there are too few."""
-    healthy = grow(shape, reach_cells) & scene.healthy
-    if np.count_nonzero(healthy) >= max(8, np.count_nonzero(rim) // 4):
-        return healthy
-    return rim if rim.any() else np.ones_like(rim)
+def _tissue_cost(grey: Floats, target: Floats, shape: Mask, rim: Mask, box: Box) -> Floats:
+    """How far the content is from the rim: in mean (in the rim's spreads), in log spread and in log fine contrast.
 
-
-def _tissue_cost(grey: Floats, target: Floats, shape: Mask, around: Mask, box: Box) -> Floats:
-    """How far the content of each place is from the tissue around: in brightness, in log spread and in log detail.
-
-    Brightness is compared as a distribution: beside a border of two tissues the mean is like neither.
-    Plainer tissue is less foreign than busier tissue: a lesion often lies beside bone or an edge.
+    Plainer tissue than the rim's is less foreign than busier tissue: a lesion often lies beside bone or an edge.
     """
-    values = target[around]
-    spread = float(values.std()) + 4.0
+    around = rim if rim.any() else np.ones_like(rim)
+    level = float(np.median(target[around]))
+    spread = 1.48 * float(np.median(np.abs(target[around] - level))) + 4.0  # robust: the rim may touch another finding
     fine = float(np.sqrt((_edges(target)[around] ** 2).mean())) + 1.0
     weight = shape[box.slices].astype(np.float32)
     n = float(weight.sum())
-    there = grey - float(values.mean())
+    there = grey - level
     mean = _correlate(there, weight) / n
     deviation = np.sqrt(np.maximum(_correlate(there**2, weight) / n - mean**2, 0)) + 4.0
     detail = np.sqrt(np.maximum(_correlate(_edges(grey) ** 2, weight) / n, 0)) + 1.0
     busier = np.log(deviation / spread), np.log(detail / fine)
-    off = _distance(grey, values, weight) / (_OFF * float(target.std()) + 8.0)
-    return floats(off + sum(np.maximum(excess, -_PLAINER * excess) for excess in busier))
-
-
-def _distance(grey: Floats, values: Floats, weight: Floats) -> Floats:
-    """Return the earth mover's distance of each place's brightness from that of `values`, grey levels."""
-    low, high = float(grey.min()), float(grey.max())
-    levels = np.linspace(low, high, _N_LEVELS + 2)[1:-1]
-    shares = (_correlate((grey <= level).astype(np.float32), weight) / weight.sum() for level in levels)
-    apart = sum(np.abs(share - (values <= level).mean()) for share, level in zip(shares, levels, strict=True))
-    return floats(apart * (high - low) / (_N_LEVELS + 1))
-
-
-def _step_at(scene: Scene, place: Place, rim: Mask, box: Box) -> float:
-    """Return the largest step along the border of a donor, once its mean is fitted, in spreads of the tissue.
-
-    Blending spreads a step over the hole, where it is a smear; a heart that the border cuts shows at once.
-    """
-    worst = 0.0
-    overhang_px = scene.overhang_px if place.mirrored else 0
-    row = box.top_px + place.down_px // scene.cell_px
-    column = box.left_px + (place.right_px + overhang_px) // scene.cell_px
-    weight = rim[box.slices].astype(np.float32)
-    if not weight.any():
-        return worst
-    for target in scene.planes:
-        plane = target[:, ::-1] if place.mirrored else target
-        donor = plane[row : row + weight.shape[0], column : column + weight.shape[1]]
-        difference = (donor - target[box.slices]) * weight
-        seen = cv2.GaussianBlur(weight, (0, 0), _ALONG_CELLS)
-        local = cv2.GaussianBlur(difference, (0, 0), _ALONG_CELLS) / np.maximum(seen, 1e-6)
-        step = np.quantile(np.abs(local[weight > 0] - difference.sum() / weight.sum()), 0.95)
-        spread = float(target[scene.healthy].std()) + 8.0
-        worst = max(worst, float(step) / spread)
-    return worst
+    return floats(np.abs(mean) / spread + sum(np.maximum(excess, -_PLAINER * excess) for excess in busier))
 
 
 def _way(cost: Floats, box: Box, scene: Scene, *, mirrored: bool) -> Floats:

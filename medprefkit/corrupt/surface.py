@@ -1,4 +1,4 @@
-"""Smooth surfaces through known pixels: what fillings are made of.
+"""Smooth surfaces through known pixels, and grain that looks like the tissue around: what fillings are made of.
 
 Works on float32 patches of (height, width, channels); a patch of a grey image has one channel, so grey stays grey.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from medprefkit.corrupt.region import Floats, floats
@@ -15,6 +16,10 @@ from medprefkit.protocols import Image, Mask
 
 _SWEEPS = 6  # Jacobi sweeps a level; the levels below have already carried the far distances
 _FINE_PX = 2**16  # a level of more pixels is nearly right when it comes up, and gets a single sweep
+_TILES_PX = (48, 32, 24, 16, 8)
+_N_TILES = 600  # at most so many tiles are looked at
+_GRAIN_PX = 512  # grain repeats after this
+_COARSEST_PX = 12  # wavelength from which on a sample's content is its shape rather than its grain
 
 
 def patch_of(image: Image) -> Floats:
@@ -75,6 +80,85 @@ def low_pass(values: Floats, known: Mask, sigma_px: float) -> Floats:
     seen = cv2.GaussianBlur(weight, (0, 0), sigma_px)
     blurred = _channels(cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma_px))
     return floats(blurred / np.maximum(seen, 1e-6)[..., None])
+
+
+def grain_sample(patch: Floats, usable: Mask, level: float) -> Floats | None:
+    """Cut a tile of plain healthy tissue whose grain suits a filling.
+
+    Of the tiles of nearly the wanted brightness it is one with little in it: an edge or a vessel is no grain.
+
+    Args:
+        patch: (height, width, channels).
+        usable: (height, width), True on healthy tissue.
+        level: Mean brightness that the filling is to have, grey levels.
+
+    Returns:
+        (tile, tile, channels); None where no tile of 8 pixels is healthy.
+    """
+    grey = patch.mean(axis=2)
+    for tile in _TILES_PX:
+        if tile > min(usable.shape):
+            continue
+        step = max(tile // 2, int(np.sqrt(usable.size / _N_TILES)))
+        whole = sliding_window_view(usable, (tile, tile))[::step, ::step].all(axis=(2, 3))
+        if not whole.any():
+            continue
+        tiles = sliding_window_view(grey, (tile, tile))[::step, ::step][whole]
+        contrast = tiles.std(axis=(1, 2)) + 0.5
+        fine = (tiles[:, 1:, 1:] - tiles[:, :-1, :-1]).std(axis=(1, 2)) + 0.5
+        cost = np.abs(tiles.mean(axis=(1, 2)) - level) / 12
+        cost += np.maximum(np.log(contrast / fine) - np.quantile(np.log(contrast / fine), 0.25), 0)
+        cost += np.abs(np.log(fine / np.quantile(fine, 0.4)))
+        row, column = (int(index[int(np.argmin(cost))]) * step for index in np.nonzero(whole))
+        return patch[row : row + tile, column : column + tile]
+    return None
+
+
+def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Return fresh texture with the spectrum of a sample, mean 0.
+
+    White noise is given the sample's amplitude at each spatial frequency, so no copy can be recognized.
+
+    Args:
+        sample: (tile, tile, channels).
+        shape: (height, width) to fill, pixels.
+        rng: Draws one number a pixel of `shape`, at most 512 x 512.
+
+    Source: Galerne, Gousseau, Morel 2011, "Random Phase Textures". Differs: the spectrum is averaged over ellipses, so
+        that grain may be longer across than down, as in ultrasound, but has no other direction: a small sample's one
+        oblique edge would be drawn all over the filling.
+    """
+    tile, n_channels = sample.shape[0], sample.shape[2]
+    height, width = (min(_GRAIN_PX, side) for side in shape)
+    window = np.outer(np.hanning(tile + 2)[1:-1], np.hanning(tile + 2)[1:-1])
+    stretch = _stretch(sample)
+    given = _radius(np.fft.fftfreq(tile), np.fft.fftfreq(tile), stretch) * tile
+    wanted = _radius(np.fft.fftfreq(height), np.fft.rfftfreq(width), stretch) * tile
+    ring = np.rint(given).astype(np.intp).ravel()
+    n_in_ring = np.maximum(np.bincount(ring), 1)
+    fineness = 1 - np.exp(-((wanted * _COARSEST_PX / tile) ** 2))  # 0 for what is longer: shape, not grain
+    white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
+    grain = np.empty((height, width, n_channels), np.float32)
+    for channel in range(n_channels):
+        values = sample[..., channel] - sample[..., channel].mean()
+        power = np.abs(np.fft.fft2(values * window)) ** 2 / (window**2).sum()
+        rings = np.bincount(ring, power.ravel()) / n_in_ring
+        amplitude = np.sqrt(np.interp(wanted, np.arange(len(rings)), rings)) * fineness
+        grain[..., channel] = np.fft.irfft2(white * amplitude, (height, width))
+    rows, columns = np.arange(shape[0]) % height, np.arange(shape[1]) % width
+    return floats(grain[rows[:, None], columns[None, :]])
+
+
+def _stretch(sample: Floats) -> float:
+    """Return how much longer the grain is across than down, 0.5 to 2."""
+    down, across = np.diff(sample, axis=0), np.diff(sample, axis=1)
+    return float(np.clip(np.sqrt(((down**2).mean() + 0.01) / ((across**2).mean() + 0.01)), 0.5, 2.0))
+
+
+def _radius(down: NDArray[np.float64], across: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
+    """Return the frequency of each pair, in cycles a pixel, as grain without a direction would have it."""
+    radius: NDArray[np.float64] = np.hypot(down[:, None] / np.sqrt(stretch), across[None, :] * np.sqrt(stretch))
+    return radius
 
 
 def _channels(values: NDArray[Any]) -> Floats:

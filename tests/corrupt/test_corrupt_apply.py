@@ -12,9 +12,8 @@ from medprefkit.corrupt.control import healthy_control
 from medprefkit.corrupt.inpaint import Telea
 from medprefkit.corrupt.noise import Noise
 from medprefkit.corrupt.placement import moved, places_like, scene_of
-from medprefkit.corrupt.quilt import detail_like
 from medprefkit.corrupt.region import box_of, feather, grow, parts_of
-from medprefkit.corrupt.surface import membrane
+from medprefkit.corrupt.surface import grain_like, membrane
 from medprefkit.corrupt.tissue import healthy_of, tissue_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
@@ -163,41 +162,12 @@ def test_a_membrane_continues_a_slope_and_keeps_what_is_known() -> None:
     assert np.abs(surface - ramp).max() < 12
 
 
-def test_detail_has_the_strength_of_the_tissue_and_no_mean() -> None:
-    patch = np.random.default_rng(2).normal(50, 6, (200, 200, 1)).astype(np.float32)
-    hole = square(200, 200, 60, 60, 80)
-    detail = detail_like(patch, ~hole, hole, np.full_like(patch, 50), rng())
-    inside = detail[hole]
-    assert abs(float(inside.mean())) < 0.3
-    assert float(inside.std()) == pytest.approx(6, rel=0.2)
-    assert not detail[:50].any()
-    nothing = np.zeros_like(hole)
-    assert not detail_like(patch, nothing, hole, np.full_like(patch, 50), rng()).any()
-
-
-def test_a_donor_that_its_border_cuts_is_no_donor() -> None:
-    image = flat_noise(128, 160, 90)
-    image[64:, 96:] = 220  # a heart on one side only
-    hole = square(128, 160, 70, 30, 30)  # its mirror image reaches into the heart
-    scene = scene_of(image, healthy_of(image, hole, 2))
-    for place in places_like(scene, hole, hole, match_rim=True):
-        donor = np.zeros((128, 160, 3), np.uint8)
-        rows, columns = np.nonzero(moved(hole, place))
-        donor[rows, columns] = image[rows, columns]
-        assert donor[moved(hole, place)].std() < 25
-
-
-def test_a_control_stays_in_the_lesion_s_own_tissue_or_there_is_none() -> None:
-    image = flat_noise(128, 160, 90)
-    image[:, 80:] = np.clip(image[:, 80:].astype(int) + 110, 0, 255)  # another organ
-    mask = square(128, 160, 40, 12, 16)
-    image[mask] = 160
-    control = healthy_control(image, mask, rng(), Telea())
-    assert not control.region[:, 76:].any()
-    large = square(128, 160, 10, 4, 70)
-    with pytest.raises(ImageError) as error:
-        healthy_control(image, large, rng(), Telea())
-    assert error.value.reason == "no_healthy_tissue"
+def test_grain_has_the_sample_s_strength_and_no_mean() -> None:
+    sample = np.random.default_rng(2).normal(50, 6, (32, 32, 1)).astype(np.float32)
+    grain = grain_like(sample, (700, 300), rng())
+    assert grain.shape == (700, 300, 1)
+    assert abs(float(grain.mean())) < 0.2
+    assert float(grain.std()) == pytest.approx(6, rel=0.15)
 
 
 @pytest.mark.parametrize("shape", [(60, 90), (700, 530)])
