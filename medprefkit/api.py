@@ -7,7 +7,7 @@ from medprefkit.check.reference import ReferenceChecker
 from medprefkit.detect.lexicon import LexiconDetector
 from medprefkit.edit.minimal import MinimalEditor
 from medprefkit.records import Answer, Case, Claim, Dropped, Edit, Example, Source, Verdict
-from medprefkit.steps import CheckStep, DetectStep, EditStep
+from medprefkit.steps import CheckStep, DetectStep, EditStep, judge_cases
 
 
 class Correction(NamedTuple):
@@ -48,13 +48,13 @@ def correct(*, prompt: str, answer: str, reference: str) -> Correction:
         reference=reference,
         source=Source(name="given", licence="unknown"),
     )
-    case = Case(example, answer=Answer(id="answer", text=answer, model="given"))
-    claims = detect([case])[0]
-    verdicts = check([Case(example, case.answer, claims)])[0]
-    edits = edit([Case(example, case.answer, claims, verdicts)])[0]
+    (case,) = judge_cases([Case(example, Answer(id="answer", text=answer, model="given"))], detect, check)
+    claims = case.claims.answer if case.claims is not None else ()
+    verdicts = case.verdicts.verdicts if case.verdicts is not None else ()
+    (edits,) = edit([case])
     if isinstance(edits, Dropped):
-        return Correction(answer, (), claims.answer, verdicts.verdicts, f"{edits.reason}: {edits.detail}")
-    return Correction(edits.chosen, edits.edits, claims.answer, verdicts.verdicts, "")
+        return Correction(answer, (), claims, verdicts, f"{edits.reason}: {edits.detail}")
+    return Correction(edits.chosen, edits.edits, claims, verdicts, "")
 
 
 @functools.cache

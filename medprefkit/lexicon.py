@@ -79,10 +79,6 @@ class Lexicon:
         """Return the concept and everything broader; only itself where it is unknown."""
         return self._ancestors.get(concept, frozenset({concept}))
 
-    def descendants(self, concept: str) -> frozenset[str]:
-        """Return the concept and everything narrower; only itself where it is unknown."""
-        return frozenset(self._descendants.get(concept, {concept}))
-
     def kin(self, a: str, b: str) -> bool:
         """Tell whether one reader may call by `a` what another calls `b`. Symmetric; a concept is kin to itself."""
         return a == b or frozenset((a, b)) in self._kin

@@ -19,7 +19,7 @@ from medprefkit.protocols import Checker, Detector, Editor
 from medprefkit.recipe import PluginSpec
 from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, Source, Verdict
 from medprefkit.sources.rows import BrokenRow, Row, read_rows
-from medprefkit.steps import CheckStep, DetectStep, EditStep
+from medprefkit.steps import CheckStep, DetectStep, EditStep, judge_cases
 from medprefkit.wiring import plug_in
 
 _BATCH = 64
@@ -54,7 +54,7 @@ class Tool:
         return judged
 
     def _judge(self, cases: list[Case]) -> list[Judged]:
-        checked = self._read(cases)
+        checked = judge_cases(cases, self._detect, self._check)
         proposals = [() if isinstance(p, Dropped) else p for p in self._editor(checked)]
         outcomes = self._edit(checked)
         proposed_texts = [apply_edits(_text(case), edits).text for case, edits in zip(checked, proposals, strict=True)]
@@ -87,16 +87,10 @@ class Tool:
             )
         ]
 
-    def _read(self, cases: list[Case]) -> list[Case]:
-        claims = self._detect(cases)
-        read = [Case(c.example, c.answer, found) for c, found in zip(cases, claims, strict=True)]
-        verdicts = self._check(read)
-        return [Case(c.example, c.answer, c.claims, said) for c, said in zip(read, verdicts, strict=True)]
-
     def _left(self, cases: Sequence[Case], texts: Sequence[str]) -> list[tuple[Verdict, ...]]:
         """Return what is contradicted in the texts that were changed; nothing for those that were not."""
         changed = [k for k, (case, text) in enumerate(zip(cases, texts, strict=True)) if text != _text(case)]
-        again = self._read([_case(cases[k].example, texts[k]) for k in changed])
+        again = judge_cases([_case(cases[k].example, texts[k]) for k in changed], self._detect, self._check)
         left: list[tuple[Verdict, ...]] = [()] * len(cases)
         for k, case in zip(changed, again, strict=True):
             verdicts = case.verdicts.verdicts if case.verdicts is not None else ()

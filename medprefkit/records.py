@@ -4,7 +4,9 @@ Each stage writes one kind of record a line, under the id of its example; a reco
 `Case` joins what is known of one example in memory, so that a later stage sees what the earlier ones found.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -167,6 +169,19 @@ class Answer(Record):
 
 
 AttributeKind = Literal["laterality", "location", "severity", "quantity", "measurement", "descriptor", "temporal"]
+
+ATTRIBUTE_ERROR: Mapping[AttributeKind, ErrorType] = MappingProxyType(
+    {
+        "laterality": "wrong_laterality",
+        "location": "wrong_location",
+        "severity": "wrong_severity",
+        "quantity": "wrong_quantity",
+        "measurement": "wrong_measurement",
+        "descriptor": "wrong_descriptor",
+        "temporal": "wrong_temporal",
+    }
+)
+"""The error that a wrong attribute of each kind is."""
 
 
 class Attribute(Record):

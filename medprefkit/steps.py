@@ -55,6 +55,12 @@ class CheckStep:
         ]
 
 
+def judge_cases(cases: Sequence[Case], detect: DetectStep, check: CheckStep) -> list[Case]:
+    """Return the cases, each with an answer, with their claims and the verdicts on them."""
+    read = [Case(c.example, c.answer, claims) for c, claims in zip(cases, detect(cases), strict=True)]
+    return [Case(c.example, c.answer, c.claims, said) for c, said in zip(read, check(read), strict=True)]
+
+
 class EditStep:
     """Case with verdicts -> Edits that hold when the edited text is read and judged again.
 

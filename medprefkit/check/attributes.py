@@ -15,17 +15,7 @@ from medprefkit.check.place import exclude_sides
 from medprefkit.check.ruling import Wrong, contradicted
 from medprefkit.check.scales import degrees_apart, exclude, measures_differ
 from medprefkit.offsets import span_of
-from medprefkit.records import Attribute, AttributeKind, Claim, ErrorType, Severity, Verdict
-
-_ERROR: dict[AttributeKind, ErrorType] = {
-    "laterality": "wrong_laterality",
-    "location": "wrong_location",
-    "severity": "wrong_severity",
-    "quantity": "wrong_quantity",
-    "measurement": "wrong_measurement",
-    "descriptor": "wrong_descriptor",
-    "temporal": "wrong_temporal",
-}
+from medprefkit.records import ATTRIBUTE_ERROR, Attribute, AttributeKind, Claim, ErrorType, Severity, Verdict
 
 _ORDER: tuple[AttributeKind, ...] = (
     "laterality", "location", "measurement", "quantity", "severity", "temporal", "descriptor",
@@ -54,7 +44,7 @@ def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdi
     worst = mistakes[0]
     evidence = next(c for c in named if worst.truth in c.attributes).sentence.text
     truth = _written(span[0], span[1], answer, mistakes)
-    error: ErrorType = "wrong_device" if claim.kind == "device" else _ERROR[worst.attribute.kind]
+    error: ErrorType = "wrong_device" if claim.kind == "device" else ATTRIBUTE_ERROR[worst.attribute.kind]
     severity: Severity = "significant" if any(m.severity == "significant" for m in mistakes) else "insignificant"
     wrong = Wrong(error, span_of(answer, *span), truth, severity)
     return contradicted(claim, f"{worst.attribute.kind}_differs", ruling.ATTRIBUTE, evidence, wrong)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.words import article, is_plural
 from medprefkit.offsets import span_of
-from medprefkit.records import AttributeKind, Claim, ErrorType, Span, Verdict
+from medprefkit.records import ATTRIBUTE_ERROR, Claim, Span, Verdict
 
 _ARTICLE_BEFORE = re.compile(r"\b(?P<article>an?)\s+$", re.I)
 _PARENTHESIS = re.compile(r"\s*\((?P<inside>[^()]*)\)")
@@ -36,15 +36,6 @@ _BODY = re.compile(
 )
 _BODY_BEFORE = re.compile(rf"{_BODY.pattern}\s+$", re.I)
 _WORD = re.compile(r"[^\s,]+")
-_ERROR_OF: dict[AttributeKind, ErrorType] = {
-    "laterality": "wrong_laterality",
-    "location": "wrong_location",
-    "severity": "wrong_severity",
-    "quantity": "wrong_quantity",
-    "measurement": "wrong_measurement",
-    "descriptor": "wrong_descriptor",
-    "temporal": "wrong_temporal",
-}
 _PLACED = re.compile(
     r"(?:adjacent|near|next|behind|beneath|above|below|under|within|inside|outside|along|around|between|in|on|at)\b",
     re.I,
@@ -164,7 +155,7 @@ def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change
             continue
         at = target.start_char + word.start()
         kind = next((a.kind for a in claim.attributes if a.span.start_char <= at < a.span.end_char), None)
-        error = _ERROR_OF.get(kind) if kind is not None else None
+        error = ATTRIBUTE_ERROR.get(kind) if kind is not None else None
         if error is None:
             return [replace_words(text, claim, verdict)]
         span = span_of(text, at, at + len(word[0]))

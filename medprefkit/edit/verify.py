@@ -89,15 +89,6 @@ def keep_edits(edits: Sequence[Edit], refused: Collection[int]) -> tuple[Edit, .
     return tuple(edit.model_copy(update={"phrase_id": k}) for k, edit in enumerate(kept, start=1))
 
 
-def still_wrong(before: Sequence[Verdict], after: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Return the verdicts on the edited text that contradict it in a way the original was not contradicted.
-
-    Claims are numbered anew in an edited text, so errors are told apart by type and evidence.
-    """
-    known = {(v.error_type, v.evidence) for v in before if v.label == "contradicted"}
-    return tuple(v for v in after if v.label == "contradicted" and (v.error_type, v.evidence) not in known)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """An answer, its edits, and what was read of the result."""

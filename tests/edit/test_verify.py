@@ -2,9 +2,9 @@ import pytest
 from by_hand import Written
 
 from medprefkit.edit.minimal import MinimalEditor
-from medprefkit.edit.verify import keep_edits, still_wrong, verify_edits
+from medprefkit.edit.verify import keep_edits, verify_edits
 from medprefkit.offsets import apply_edits, span_of
-from medprefkit.records import Case, Claim, Dropped, Edit, Verdict
+from medprefkit.records import Case, Claim, Dropped, Edit
 
 
 def edits_of(written: Written) -> tuple[Edit, ...]:
@@ -138,22 +138,6 @@ def test_kept_edits_are_numbered_anew() -> None:
     assert (kept.phrase_id, kept.span.text) == (1, "a nodule")
     assert keep_edits(edits, set()) == edits
     assert apply_edits(w.text, keep_edits(edits, {1, 2})).text == w.text
-
-
-def test_still_wrong_names_new_errors_only() -> None:
-    def verdict(evidence: str) -> Verdict:
-        return Verdict(
-            claim_id="c0",
-            label="contradicted",
-            checker="hand",
-            rule="",
-            score=1.0,
-            evidence=evidence,
-            error_type="false_finding",
-            target=span_of("mass", 0, 4),
-        )
-
-    assert still_wrong([verdict("old")], [verdict("old"), verdict("new")]) == (verdict("new"),)
 
 
 def test_an_unchecked_case_is_a_bug() -> None:
