@@ -4,11 +4,12 @@ N response tokens, of any rows and answers, D width, V vocabulary. Nothing of si
 live while it is compared. It knows nothing of rows, phrases or losses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 from torch.utils.checkpoint import checkpoint
 
 CHUNK_LOGITS = {"cpu": 2**23, "cuda": 2**25}
@@ -88,14 +89,13 @@ def chunked_token_stats(
         n_vocab = ref_head(ref_hidden[:1]).shape[-1]
     budget = chunk_logits or CHUNK_LOGITS.get(labels.device.type, CHUNK_LOGITS["cuda"])
     size = max(1, budget // n_vocab)
+    if not (head_learns and torch.is_grad_enabled()):
+        return TokenStats(*_HiddenStats.apply(policy_hidden, ref_hidden, labels, head, ref_head, kl, size))  # type: ignore[no-untyped-call]  # torch's
     chunks: list[tuple[Tensor, ...]] = []
     for start in range(0, max(len(labels), 1), size):
         piece = slice(start, start + size)
         arguments = (policy_hidden[piece], ref_hidden[piece], labels[piece])
-        if head_learns and torch.is_grad_enabled():
-            chunks.append(checkpoint(_compare_logits, head, ref_head, *arguments, use_reentrant=False))
-        else:
-            chunks.append(_HiddenStats.apply(*arguments, head, ref_head, kl))  # type: ignore[no-untyped-call]  # torch's
+        chunks.append(checkpoint(_compare_logits, head, ref_head, *arguments, use_reentrant=False))
     return TokenStats(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
 
 
@@ -116,38 +116,36 @@ class _HiddenStats(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, policy_hidden: Tensor, ref_hidden: Tensor, labels: Tensor, head: Head, ref_head: Head, kl: KlUse
+        ctx: Any,
+        policy_hidden: Tensor,
+        ref_hidden: Tensor,
+        labels: Tensor,
+        head: Head,
+        ref_head: Head,
+        kl: KlUse,
+        size: int,
     ) -> tuple[Tensor, ...]:
-        ref_logits = ref_head(ref_hidden)
         learns = policy_hidden.requires_grad
-        with torch.set_grad_enabled(learns):
-            leaf = policy_hidden.detach().requires_grad_(learns)
-            logits = head(leaf)
-
-        def slope(of_logits: Tensor) -> Tensor:
-            """Pull a derivative in the logits back to the hidden states: (n, D)."""
-            return torch.autograd.grad(logits, leaf, of_logits.to(logits.dtype), retain_graph=True)[0]
-
-        slopes: list[Tensor | None] = [None, None, None]
-        if not kl.values:
-            policy, ref_logps = logits.detach(), _logps_at(ref_logits, labels)
-            del ref_logits
-            logps = _logps_at(policy, labels)
-            forward_kl = reverse_kl = torch.zeros_like(logps)
-            p = _softmax(policy) if learns else policy
-        else:
-            policy, ref = _log_softmax_pair(logits.detach(), ref_logits)
-            logps, ref_logps, forward_kl, reverse_kl = _values(policy, ref, labels)
-            p = _probabilities(policy, logits.detach())
-            if learns and kl.reverse_gradient:
-                slopes[2] = slope((policy - ref).sub_(reverse_kl[:, None]).mul_(p))
-            if learns and kl.forward_gradient:
-                slopes[1] = slope(p - _probabilities(ref, ref_logits))
-        if learns:  # d logp / d logits = onehot - p
-            at_label = p.gather(1, labels[:, None])
-            slopes[0] = slope(p.neg_().scatter_(1, labels[:, None], 1 - at_label))
+        wide = torch.promote_types(policy_hidden.dtype, torch.float32)
+        # What outlives a chunk has its place before the first: small tensors between large ones would break up the
+        # memory that the next chunk could use again.
+        values = [labels.new_zeros(labels.shape, dtype=wide) for _ in TokenStats._fields]
+        wanted = (learns, learns and kl.values and kl.forward_gradient, learns and kl.values and kl.reverse_gradient)
+        slopes = [torch.empty_like(policy_hidden) if each else None for each in wanted]
+        for start in range(0, len(labels), size):
+            piece = slice(start, start + size)
+            _write_chunk(
+                [each[piece] for each in values],
+                [each if each is None else each[piece] for each in slopes],
+                policy_hidden[piece].detach().requires_grad_(learns),
+                ref_hidden[piece],
+                labels[piece],
+                head,
+                ref_head,
+                kl,
+            )
         ctx.slopes = slopes
-        return logps, ref_logps, forward_kl, reverse_kl
+        return tuple(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -157,7 +155,58 @@ class _HiddenStats(torch.autograd.Function):
             if slope is not None:
                 part = grad[:, None].to(slope.dtype) * slope
                 total = part if total is None else total + part
-        return total, None, None, None, None, None
+        return total, None, None, None, None, None, None
+
+
+def _write_chunk(
+    values: Sequence[Tensor],
+    slopes: Sequence[Tensor | None],
+    policy_hidden: Tensor,
+    ref_hidden: Tensor,
+    labels: Tensor,
+    head: Head,
+    ref_head: Head,
+    kl: KlUse,
+) -> None:
+    """Write the four values (n,) of a chunk, and of the wanted ones their derivatives (n, D) in its hidden states.
+
+    At most four (n, V) tensors exist at a time: each is overwritten by what comes of it.
+    """
+    of_logps, of_forward, of_reverse = slopes
+    ref = ref_head(ref_hidden)
+    with torch.set_grad_enabled(of_logps is not None):
+        logits = head(policy_hidden)
+    back = () if of_logps is None else (get_gradient_edge(logits),)  # the way back, without holding the logits
+    policy, dtype = logits.detach(), logits.dtype
+    del logits
+
+    def pull_back(of_logits: Tensor) -> Tensor:
+        """Return the derivative in the hidden states, (n, D), of one in the logits."""
+        return torch.autograd.grad(back, policy_hidden, of_logits.to(dtype), retain_graph=True)[0]
+
+    logps, ref_logps, forward_kl, reverse_kl = values
+    if not kl.values:
+        ref_logps.copy_(_logps_at(ref, labels))
+        del ref
+        logps.copy_(_logps_at(policy, labels))
+        p = _softmax(policy) if of_logps is not None else policy
+    else:
+        ref = _log_softmax(ref)
+        policy = _log_softmax(policy)
+        compared = _distributions(policy, ref, labels)
+        logps.copy_(compared.logps)
+        ref_logps.copy_(compared.ref_logps)
+        p, q, log_ratio = compared.p, compared.q, compared.log_ratio
+        product = p * log_ratio
+        reverse_kl.copy_(_reverse_kl(product))
+        if of_reverse is not None:
+            of_reverse.copy_(pull_back(product.addcmul_(p, reverse_kl[:, None], value=-1)))
+        forward_kl.copy_(_forward_kl(torch.mul(q, log_ratio, out=product)))
+        if of_forward is not None:
+            of_forward.copy_(pull_back(torch.sub(p, q, out=product)))
+    if of_logps is not None:  # d logp / d logits = onehot - p
+        at_label = p.gather(1, labels[:, None])
+        of_logps.copy_(pull_back(p.neg_().scatter_(1, labels[:, None], 1 - at_label)))
 
 
 class _LogitStats(torch.autograd.Function):
@@ -166,31 +215,61 @@ class _LogitStats(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, policy_logits: Tensor, ref_logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(policy_logits, ref_logits, labels)
-        return _values(*_log_softmax_pair(policy_logits, ref_logits), labels)
+        logps, ref_logps, p, q, log_ratio = _distributions(
+            _log_softmax(policy_logits), _log_softmax(ref_logits), labels
+        )
+        return logps, ref_logps, _forward_kl(q.mul_(log_ratio)), _reverse_kl(p.mul_(log_ratio))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_logps, _, grad_forward, grad_reverse = grads  # the reference is constant
         policy_logits, ref_logits, labels = ctx.saved_tensors
-        policy, ref = _log_softmax_pair(policy_logits, ref_logits)
-        p = _probabilities(policy, policy_logits)
-        log_ratio = policy - ref
-        reverse_kl = (p * log_ratio).sum(-1, keepdim=True)
-        grad = grad_forward[:, None] * (p - _probabilities(ref, ref_logits))
-        grad += grad_reverse[:, None] * p * (log_ratio - reverse_kl)
+        _, _, p, q, log_ratio = _distributions(_log_softmax(policy_logits), _log_softmax(ref_logits), labels)
+        reverse_kl = _reverse_kl(p * log_ratio)
+        grad = grad_forward[:, None] * (p - q)
+        grad += grad_reverse[:, None] * p * (log_ratio - reverse_kl[:, None])
         grad -= grad_logps[:, None] * p
         grad.scatter_add_(1, labels[:, None], grad_logps[:, None].to(grad.dtype))
         return grad.to(policy_logits.dtype), None, None
 
 
-def _values(policy: Tensor, ref: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """Return the four statistics of two (n, V) log-softmaxes."""
-    gap = ref - policy
-    # Rounding may leave a KL at -1e-8; it is a quantity that cannot be negative.
-    forward_kl = (ref.exp().mul_(gap)).sum(-1).clamp(min=0)
-    reverse_kl = -(policy.exp().mul_(gap)).sum(-1).clamp(max=0)
-    index = labels[:, None]
-    return policy.gather(1, index)[:, 0], ref.gather(1, index)[:, 0], forward_kl, reverse_kl
+class _Distributions(NamedTuple):
+    """Two next-token distributions compared: (n,) of the labels, (n, V) of the vocabulary."""
+
+    logps: Tensor
+    ref_logps: Tensor
+    p: Tensor
+    """Of the policy."""
+    q: Tensor
+    """Of the reference."""
+    log_ratio: Tensor
+    """log(p / q); 0 where both are 0."""
+
+
+def _distributions(policy: Tensor, ref: Tensor, labels: Tensor) -> _Distributions:
+    """Compare two (n, V) log-softmaxes, which are overwritten: one further (n, V) tensor comes to exist."""
+    logps, ref_logps = _at(policy, labels), _at(ref, labels)
+    p = policy.exp()
+    masked = policy.isneginf()
+    masked.logical_and_(ref.isneginf())
+    log_ratio = policy.sub_(ref)
+    if bool(masked.any()):
+        log_ratio.masked_fill_(masked, 0)
+    return _Distributions(logps, ref_logps, p, ref.exp_(), log_ratio)
+
+
+def _forward_kl(q_log_ratio: Tensor) -> Tensor:
+    """Return -sum of q * log(p / q); rounding may leave -1e-8 of what cannot be negative."""
+    return -q_log_ratio.sum(-1).clamp(max=0)
+
+
+def _reverse_kl(p_log_ratio: Tensor) -> Tensor:
+    """Return the sum of p * log(p / q)."""
+    return p_log_ratio.sum(-1).clamp(min=0)
+
+
+def _at(logps: Tensor, labels: Tensor) -> Tensor:
+    return logps.gather(1, labels[:, None])[:, 0]
 
 
 def _logps_at(logits: Tensor, labels: Tensor) -> Tensor:
@@ -202,19 +281,8 @@ def _softmax(logits: Tensor) -> Tensor:
     return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
-def _log_softmax_pair(policy_logits: Tensor, ref_logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both log-softmaxes in float32 or wider; a column that is -inf in both becomes a gap of 0."""
-    policy = torch.log_softmax(_at_least_float32(policy_logits), -1)
-    ref = torch.log_softmax(_at_least_float32(ref_logits), -1)
-    masked = policy.isneginf() & ref.isneginf()
-    if bool(masked.any()):
-        policy, ref = policy.masked_fill(masked, 0), ref.masked_fill(masked, 0)
-    return policy, ref
-
-
-def _probabilities(logps: Tensor, logits: Tensor) -> Tensor:
-    """Return exp(logps), with 0 where the logit is -inf."""
-    return logps.exp().masked_fill_(logits.isneginf(), 0)
+def _log_softmax(logits: Tensor) -> Tensor:
+    return torch.log_softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 def _at_least_float32(values: Tensor) -> Tensor:
