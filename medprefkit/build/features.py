@@ -6,10 +6,23 @@ survives `save_to_disk`, Parquet, a push, `map`, `filter`, `concatenate_datasets
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-from datasets import Dataset, DatasetDict, Features, Image, List, Value, load_dataset, load_from_disk
+from datasets import (
+    Dataset,
+    DatasetDict,
+    Features,
+    Image,
+    IterableDataset,
+    IterableDatasetDict,
+    List,
+    Value,
+    load_dataset,
+    load_from_disk,
+)
 from datasets.exceptions import DatasetNotFoundError
+from httpx2 import TransportError
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from medprefkit.errors import DatasetError
 from medprefkit.records import SCHEMA_VERSION
@@ -91,19 +104,19 @@ def features() -> Features:
     )
 
 
-def schema_version(dataset: Dataset) -> str:
+def schema_version(dataset: Dataset | IterableDataset) -> str:
     """Return the version of the contract that a dataset was built to.
 
     Raises:
         DatasetError: If it bears none.
     """
-    mark = getattr(dataset.features.get("id"), "id", None)
+    mark = getattr((dataset.features or {}).get("id"), "id", None)
     if not isinstance(mark, str) or not mark.startswith(_MARK):
         raise DatasetError("the dataset bears no medprefkit schema version; build it with `medprefkit build`")
     return mark.removeprefix(_MARK)
 
 
-def check_schema(dataset: Dataset) -> None:
+def check_schema(dataset: Dataset | IterableDataset) -> None:
     """Refuse a dataset that does not honour the contract. Further columns and further struct fields are welcome.
 
     Raises:
@@ -122,22 +135,69 @@ def check_schema(dataset: Dataset) -> None:
             raise DatasetError(f"the column {name!r} is {dataset.features[name]}, not {wanted}")
 
 
-def load_pairs(path_or_repo: str | Path) -> DatasetDict:
+@overload
+def load_pairs(
+    path_or_repo: str | Path,
+    *,
+    config: str | None = None,
+    revision: str | None = None,
+    streaming: Literal[False] = False,
+) -> DatasetDict: ...
+@overload
+def load_pairs(
+    path_or_repo: str | Path, *, config: str | None = None, revision: str | None = None, streaming: Literal[True]
+) -> IterableDatasetDict: ...
+def load_pairs(
+    path_or_repo: str | Path, *, config: str | None = None, revision: str | None = None, streaming: bool = False
+) -> DatasetDict | IterableDatasetDict:
     """Load a dataset of pairs: a run, a folder of `save_to_disk`, a folder of Parquet files, or a Hub repository.
 
     An all-text dataset, whose files have no column of images, gets it back as empty lists.
 
+    Args:
+        path_or_repo: A folder, or `user/name` on the Hub.
+        config: A configuration of a Hub repository that holds several; None for its only or default one.
+        revision: A branch, tag or commit of a Hub repository; None for its newest.
+        streaming: Read rows as they are asked for, from the Hub too: nothing is downloaded beforehand, no cache is
+            written, and the memory is that of a few rows.
+
     Raises:
         DatasetError: If nothing of the kind is there, or as `check_schema`.
     """
-    loaded = _load(str(path_or_repo))
+    if streaming:
+        stream = IterableDatasetDict(
+            {split: _stream_with_images(rows) for split, rows in _stream(str(path_or_repo), config, revision).items()}
+        )
+        for rows in stream.values():
+            check_schema(rows)
+        return stream
+    loaded = _load(str(path_or_repo), config, revision)
     complete = DatasetDict({split: _with_images(dataset) for split, dataset in loaded.items()})
     for dataset in complete.values():
         check_schema(dataset)
     return complete
 
 
-def _load(path_or_repo: str) -> DatasetDict:
+def _load(path_or_repo: str, config: str | None, revision: str | None) -> DatasetDict:
+    if (saved := _saved(path_or_repo)) is not None:
+        return saved
+    if files := _parquet_files(path_or_repo):
+        try:
+            return load_dataset("parquet", data_files=files)
+        except ValueError as error:
+            raise DatasetError(f"{path_or_repo} cannot be read: {_first_line(error)}") from error
+    return _from_hub(path_or_repo, config, revision, streaming=False)
+
+
+def _stream(path_or_repo: str, config: str | None, revision: str | None) -> IterableDatasetDict:
+    if files := _parquet_files(path_or_repo):
+        return load_dataset("parquet", data_files=files, streaming=True)
+    if (saved := _saved(path_or_repo)) is not None:
+        return IterableDatasetDict({split: dataset.to_iterable_dataset() for split, dataset in saved.items()})
+    return _from_hub(path_or_repo, config, revision, streaming=True)
+
+
+def _saved(path_or_repo: str) -> DatasetDict | None:
     path = Path(path_or_repo)
     for folder in (path, path / "dataset", path / "build" / "dataset"):
         if (folder / "dataset_dict.json").is_file():
@@ -145,19 +205,32 @@ def _load(path_or_repo: str) -> DatasetDict:
                 return load_from_disk(str(folder))
             except IndexError as error:  # `datasets` writes a split without rows and cannot read it
                 raise DatasetError(f"{folder}: a split has no rows; leave it out or build it again") from error
+    return None
+
+
+def _parquet_files(path_or_repo: str) -> dict[str, list[str]]:
+    path = Path(path_or_repo)
     for folder in (path, path / "parquet", path / "build" / "parquet"):
         if files := _parquet_splits(folder):
-            try:
-                return load_dataset("parquet", data_files=files)
-            except ValueError as error:
-                raise DatasetError(f"{folder} cannot be read: {str(error).splitlines()[0]}") from error
-    if path.exists():
-        raise DatasetError(f"{path} holds no dataset: neither dataset_dict.json nor Parquet files named by split")
+            return files
+    return {}
+
+
+def _from_hub(repo: str, config: str | None, revision: str | None, *, streaming: bool) -> Any:
+    if Path(repo).exists():
+        raise DatasetError(f"{repo} holds no dataset: neither dataset_dict.json nor Parquet files named by split")
     try:
-        return load_dataset(path_or_repo)
-    except (DatasetNotFoundError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DatasetError(f"{path_or_repo!r} is neither a folder here nor could the Hub give it: {reason}") from error
+        return load_dataset(repo, config, revision=revision, streaming=streaming)
+    except (
+        DatasetNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, TransportError, OSError, ValueError
+    ) as error:  # fmt: skip
+        raise DatasetError(
+            f"{repo!r} is neither a folder here nor could the Hub give it: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _parquet_splits(folder: Path) -> dict[str, list[str]]:
@@ -178,6 +251,18 @@ def _with_images(dataset: Dataset) -> Dataset:
     rest = [name for name in dataset.column_names if name not in order]
     empty: list[list[str]] = [[]] * len(dataset)
     return dataset.add_column(_IMAGES, empty, feature=features()[_IMAGES]).select_columns(order + rest)
+
+
+def _stream_with_images(rows: IterableDataset) -> IterableDataset:
+    if rows.features is None or _IMAGES in rows.features:
+        return rows
+    known = {**features(), **rows.features}
+    order = [name for name in known if name in rows.features or name == _IMAGES]
+    return rows.map(_add_no_images, features=Features({name: known[name] for name in order})).select_columns(order)
+
+
+def _add_no_images(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, _IMAGES: []}
 
 
 def _fits(have: Any, wanted: Any) -> bool:
