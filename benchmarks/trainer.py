@@ -130,7 +130,8 @@ def run_child(spec: Mapping[str, Any]) -> dict[str, float]:
     from transformers.utils import logging
 
     from medprefkit.build.features import features
-    from medprefkit.train.lora import add_lora, load_base_model, load_processor
+    from medprefkit.models.loading import load_base_model, load_processor
+    from medprefkit.train.lora import add_lora
 
     torch.manual_seed(0)
     disable_progress_bars()

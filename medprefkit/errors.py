@@ -39,3 +39,7 @@ class DatasetError(MedPrefKitError):
 
 class TrainError(MedPrefKitError):
     """Training that cannot start: a model, processor or option that the trainer does not support."""
+
+
+class ModelError(MedPrefKitError):
+    """A model, an adapter or an endpoint that cannot be used: not there, of the wrong kind, out of reach."""

@@ -18,7 +18,8 @@ ONLY_HERE = {
     "ray": {"engines"},
     "albumentations": {"corrupt"},
     "cv2": {"images", "corrupt", "lab"},
-    "torch": {"train", "lab", "generate", "check", "edit", "evaluate"},
+    "torch": {"train", "lab", "models", "generate", "check", "edit", "evaluate"},
+    "openai": {"models"},
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from medprefkit.errors import TrainError
-from medprefkit.train.lora import DTYPES, Precision, Quantization
+from medprefkit.models.loading import DTYPES, Precision, Quantization
 
 Tune = Literal["lora", "full"]
 

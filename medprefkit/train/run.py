@@ -18,10 +18,11 @@ from medprefkit import __version__
 from medprefkit.build.features import load_pairs
 from medprefkit.errors import TrainError
 from medprefkit.lab.model import build_tiny_llava
+from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.curves import draw_curves
 from medprefkit.train.journal import JsonLines, StepBar, adapter_readme, write_json
-from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet, unfreeze_language_model
+from medprefkit.train.lora import add_lora, unfreeze_language_model
 from medprefkit.train.memory import peak_memory_bytes
 from medprefkit.train.options import TrainOptions
 from medprefkit.train.presets import objective_settings
@@ -75,7 +76,8 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         options: As `TrainOptions`.
 
     Raises:
-        TrainError: If an option, the model, the processor or the rows do not allow it.
+        TrainError: If an option, the processor or the rows do not allow it.
+        ModelError: If the model cannot be loaded.
         DatasetError: If the dataset is absent or does not honour the column contract.
     """
     told = TrainOptions(**options)

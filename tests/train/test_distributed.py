@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from torch.nn.parallel import DistributedDataParallel
 from transformers import AutoProcessor
 
+from medprefkit.models.loading import load_base_model
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
-from medprefkit.train.lora import add_lora, load_base_model
+from medprefkit.train.lora import add_lora
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.presets import PRESETS
 from medprefkit.train.run import train

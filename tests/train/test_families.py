@@ -28,10 +28,11 @@ from transformers.models.llava_next.image_processing_pil_llava_next import Llava
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from medprefkit.lab.model import CHAT_TEMPLATE
+from medprefkit.models.image_only import ImageOnlyQwenProcessor
+from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
-from medprefkit.train.image_only import ImageOnlyQwenProcessor
-from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet
+from medprefkit.train.lora import add_lora
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.presets import PRESETS
 from medprefkit.train.trainer import split_answers

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
 from medprefkit.build.features import features
-from medprefkit.errors import DatasetError, TrainError
+from medprefkit.errors import DatasetError, ModelError, TrainError
+from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
 from medprefkit.train.journal import SPEED
-from medprefkit.train.lora import add_lora, load_base_model, load_processor, quiet
+from medprefkit.train.lora import add_lora
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.metrics import NAMES
 from medprefkit.train.presets import PRESETS
@@ -333,7 +334,7 @@ def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
 def test_a_user_s_mistake_is_one_line_before_any_work(
     pairs: Path, tmp_path: Path, tiny_model: Path, options: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(TrainError, match=says) as error:
+    with pytest.raises((TrainError, ModelError), match=says) as error:
         train(pairs, tmp_path / "adapter", **{"model": str(tiny_model), **QUICK, **options})
     assert "\n" not in str(error.value)
 
@@ -360,7 +361,7 @@ def test_a_processor_that_needs_torchvision_says_so(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(AutoProcessor, "from_pretrained", refuse)
     with pytest.raises(
-        TrainError, match="the processor of 'some/model' cannot be loaded without torchvision: pip install torchvision"
+        ModelError, match="the processor of 'some/model' cannot be loaded without torchvision: pip install torchvision"
     ):
         load_processor("some/model")
 

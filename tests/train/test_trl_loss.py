@@ -11,9 +11,10 @@ from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from medprefkit.build.features import features
+from medprefkit.models.loading import load_base_model
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
-from medprefkit.train.lora import add_lora, load_base_model
+from medprefkit.train.lora import add_lora
 from medprefkit.train.losses import preference_loss
 from medprefkit.train.presets import PRESETS
 from medprefkit.train.trainer import split_answers
