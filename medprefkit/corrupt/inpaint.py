@@ -102,15 +102,25 @@ def _inpaint(
         raise ImageError("no_healthy_tissue", "the lesion and its margin cover the image; nothing is left to continue")
     tissue = tissue_of(image)
     tight = box_of(region)
-    box = tight.padded(_pad_for(tight), region.shape)
-    part, hole, usable = image[box.slices], region[box.slices], (tissue & ~region)[box.slices]
+    scale = _scale_for(region[tight.padded(1, region.shape).slices])
+    box = tight.padded(round(scale * (radius_px + 3)) + 8, region.shape)
+    usable = tissue[box.slices] & ~region[box.slices]
+    if not usable.any():  # nothing but black surround or text beside it: look farther
+        box = tight.padded(_pad_for(tight), region.shape)
+        usable = tissue[box.slices] & ~region[box.slices]
+    part, hole = image[box.slices], region[box.slices]
     known = usable if usable.any() else ~hole  # black surround and burned-in text are not to be continued
     patch = patch_of(part)
-    filled = _surface(patch, hole, known, method, radius_px)
+    filled = _surface(patch, hole, known, method, radius_px, scale)
     if grain > 0:
-        filled += grain * _grain(patch, hole, usable, filled, rng)
+        wide = tight.padded(_pad_for(tight), region.shape)
+        level = float(filled[hole].mean())
+        sample = grain_sample(patch_of(image[wide.slices]), tissue[wide.slices] & ~region[wide.slices], level)
+        if sample is not None:
+            inner = tight.within(box)
+            filled[inner.slices] += grain * grain_like(sample, tight.shape, rng)
     # the margin stays where it reaches out of the body
-    paint = hole & (tissue | lesion_mask)[box.slices]
+    paint = hole & (tissue[box.slices] | lesion_mask[box.slices])
     painted[box.slices] = np.where(paint[..., None], pixels_of(filled), part)
     return painted
 
@@ -119,10 +129,14 @@ def _pad_for(box: Box) -> int:
     return max(_SURROUND_PX, (box.bottom_px - box.top_px + box.right_px - box.left_px) // 4)
 
 
-def _surface(patch: Floats, hole: Mask, known: Mask, method: int, radius_px: int) -> Floats:
-    """Inpaint at the scale at which the hole is at most `_REACH_PX` deep, and soften with depth."""
+def _scale_for(hole: Mask) -> float:
+    """Return how many pixels of the hole become one, so that the hole is at most `_REACH_PX` deep."""
+    return max(1.0, float(depth_of(hole).max()) / _REACH_PX)
+
+
+def _surface(patch: Floats, hole: Mask, known: Mask, method: int, radius_px: int, scale: float) -> Floats:
+    """Inpaint with `scale` pixels as one, and soften with depth."""
     height, width = hole.shape
-    scale = max(1.0, float(depth_of(hole).max()) / _REACH_PX)
     size = max(1, round(width / scale)), max(1, round(height / scale))
     smooth = low_pass(patch, known, 1.5)  # one pixel's noise must not become a streak
     small, small_known = (smooth, known) if scale == 1 else shrunk(smooth, known, size)
@@ -144,13 +158,3 @@ def _opencv(levels: NDArray[np.uint8], unknown: Mask, radius_px: int, method: in
     framed_unknown = cv2.copyMakeBorder(unknown.astype(np.uint8), *around)
     painted = cv2.inpaint(framed, framed_unknown, radius_px, method)[border:, border:][:height, :width]
     return floats(painted.reshape(levels.shape))
-
-
-def _grain(patch: Floats, hole: Mask, usable: Mask, filled: Floats, rng: np.random.Generator) -> Floats:
-    grain = np.zeros_like(patch)
-    sample = grain_sample(patch, usable, float(filled[hole].mean()))
-    if sample is None:
-        return grain
-    box = box_of(hole)
-    grain[box.slices] = grain_like(sample, (box.bottom_px - box.top_px, box.right_px - box.left_px), rng)
-    return grain

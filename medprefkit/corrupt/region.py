@@ -15,6 +15,7 @@ Floats = NDArray[np.float32]
 """Any shape, float32: distances in pixels, weights from 0 to 1, or grey levels from 0 to 255."""
 
 
+_BRUSH_PX = 7  # up to this a disc is painted pixel by pixel, which is faster than measuring distances
 _FARTHEST_PX = 1e6  # stands for the distance where there is no outside
 
 
@@ -36,6 +37,16 @@ class Box(NamedTuple):
         """Index an (height, width, ...) array with this."""
         return slice(self.top_px, self.bottom_px), slice(self.left_px, self.right_px)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width), pixels."""
+        return self.bottom_px - self.top_px, self.right_px - self.left_px
+
+    def within(self, outer: "Box") -> "Box":
+        """Return the box in the coordinates of `outer`."""
+        top, left = outer.top_px, outer.left_px
+        return Box(self.top_px - top, self.bottom_px - top, self.left_px - left, self.right_px - left)
+
     def padded(self, pad_px: int, shape: tuple[int, ...]) -> "Box":
         """Return the box grown on all sides, cut at the borders of an image of `shape`."""
         return Box(
@@ -48,7 +59,7 @@ class Box(NamedTuple):
 
 def box_of(mask: Mask) -> Box:
     """Return the smallest box around the True pixels; an empty box at the origin where there are none."""
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
     return Box(top, top + height, left, left + width)
 
 
@@ -69,10 +80,17 @@ def margin_for(margin_px: int | None, shape: tuple[int, ...]) -> int:
 
 def grow(mask: Mask, distance_px: int) -> Mask:
     """Return the pixels within `distance_px` (Euclidean) of a True pixel; costs what the box around them costs."""
-    box = box_of(mask).padded(distance_px, mask.shape)
+    tight = box_of(mask)
+    box = tight.padded(distance_px, mask.shape)
     grown = np.zeros_like(mask)
-    part = mask[box.slices]
-    if part.any():
+    part = np.ascontiguousarray(mask[box.slices])
+    if tight.bottom_px == tight.top_px:
+        return grown
+    if distance_px <= _BRUSH_PX:
+        rows, columns = np.ogrid[-distance_px : distance_px + 1, -distance_px : distance_px + 1]
+        disc = (rows**2 + columns**2 <= distance_px**2).astype(np.uint8)
+        grown[box.slices] = cv2.dilate(part.view(np.uint8), disc).view(np.bool_)
+    else:
         grown[box.slices] = depth_of(~part) <= distance_px
     return grown
 

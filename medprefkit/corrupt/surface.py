@@ -7,8 +7,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy import fft
 
 from medprefkit.corrupt.region import Floats, floats
 from medprefkit.images import is_grey
@@ -95,23 +95,39 @@ def grain_sample(patch: Floats, usable: Mask, level: float) -> Floats | None:
     Returns:
         (tile, tile, channels); None where no tile of 8 pixels is healthy.
     """
-    grey = patch.mean(axis=2)
+    grey = grey_of(patch)
+    diagonal = floats((grey[1:, 1:] - grey[:-1, :-1]) ** 2)
     for tile in _TILES_PX:
         if tile > min(usable.shape):
             continue
         step = max(tile // 2, int(np.sqrt(usable.size / _N_TILES)))
-        whole = sliding_window_view(usable, (tile, tile))[::step, ::step].all(axis=(2, 3))
+        whole = _tiles(usable.astype(np.float32), tile, step) > 1 - 0.5 / tile**2
         if not whole.any():
             continue
-        tiles = sliding_window_view(grey, (tile, tile))[::step, ::step][whole]
-        contrast = tiles.std(axis=(1, 2)) + 0.5
-        fine = (tiles[:, 1:, 1:] - tiles[:, :-1, :-1]).std(axis=(1, 2)) + 0.5
-        cost = np.abs(tiles.mean(axis=(1, 2)) - level) / 12
+        mean = _tiles(grey, tile, step)
+        contrast = np.sqrt(np.maximum(_tiles(grey**2, tile, step) - mean**2, 0))[whole] + 0.5
+        fine_square = _tiles(diagonal, tile - 1, step)[: whole.shape[0], : whole.shape[1]]
+        fine = np.sqrt(np.maximum(fine_square, 0))[whole] + 0.5  # running sums may end a little below 0
+        cost = np.abs(mean[whole] - level) / 12
         cost += np.maximum(np.log(contrast / fine) - np.quantile(np.log(contrast / fine), 0.25), 0)
         cost += np.abs(np.log(fine / np.quantile(fine, 0.4)))
         row, column = (int(index[int(np.argmin(cost))]) * step for index in np.nonzero(whole))
         return patch[row : row + tile, column : column + tile]
     return None
+
+
+def grey_of(patch: Floats) -> Floats:
+    """Return the mean of the channels, (height, width)."""
+    return patch[..., 0] if patch.shape[2] == 1 else floats(cv2.transform(patch, _MEAN))
+
+
+_MEAN: Floats = np.full((1, 3), 1 / 3, np.float32)
+
+
+def _tiles(values: Floats, tile: int, step: int) -> Floats:
+    """Return the mean of each square of `tile` pixels a side, one every `step` pixels: (rows, columns)."""
+    means = cv2.boxFilter(values, -1, (tile, tile), anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)
+    return floats(means[: values.shape[0] - tile + 1 : step, : values.shape[1] - tile + 1 : step])
 
 
 def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -129,7 +145,7 @@ def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator)
         oblique edge would be drawn all over the filling.
     """
     tile, n_channels = sample.shape[0], sample.shape[2]
-    height, width = (min(_GRAIN_PX, side) for side in shape)
+    height, width = (fft.next_fast_len(min(_GRAIN_PX, side), real=True) for side in shape)
     window = np.outer(np.hanning(tile + 2)[1:-1], np.hanning(tile + 2)[1:-1])
     stretch = _stretch(sample)
     given = _radius(np.fft.fftfreq(tile), np.fft.fftfreq(tile), stretch) * tile
@@ -137,14 +153,14 @@ def grain_like(sample: Floats, shape: tuple[int, int], rng: np.random.Generator)
     ring = np.rint(given).astype(np.intp).ravel()
     n_in_ring = np.maximum(np.bincount(ring), 1)
     fineness = 1 - np.exp(-((wanted * _COARSEST_PX / tile) ** 2))  # 0 for what is longer: shape, not grain
-    white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
+    white = fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
     grain = np.empty((height, width, n_channels), np.float32)
     for channel in range(n_channels):
         values = sample[..., channel] - sample[..., channel].mean()
         power = np.abs(np.fft.fft2(values * window)) ** 2 / (window**2).sum()
         rings = np.bincount(ring, power.ravel()) / n_in_ring
-        amplitude = np.sqrt(np.interp(wanted, np.arange(len(rings)), rings)) * fineness
-        grain[..., channel] = np.fft.irfft2(white * amplitude, (height, width))
+        amplitude = floats(np.sqrt(np.interp(wanted, np.arange(len(rings)), rings)) * fineness)
+        grain[..., channel] = fft.irfft2(white * amplitude, (height, width))
     rows, columns = np.arange(shape[0]) % height, np.arange(shape[1]) % width
     return floats(grain[rows[:, None], columns[None, :]])
 

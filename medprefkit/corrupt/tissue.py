@@ -30,10 +30,17 @@ def tissue_of(image: Image) -> Mask:
     height, width = image.shape[:2]
     scale = max(1.0, max(height, width) / _SIDE_PX)
     size = max(1, round(width / scale)), max(1, round(height / scale))
-    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    other = grow(_background(picture.max(axis=2)), 1) | _ink(picture)
-    tissue = cv2.resize((~other).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    return tissue.astype(np.bool_)
+    planes = image[..., :1] if is_grey(image) else image
+    channels = np.ascontiguousarray(np.moveaxis(planes, 2, 0))
+    if scale > 1:
+        small = [cv2.resize(channel, size, interpolation=cv2.INTER_AREA) for channel in channels]
+        channels = np.stack(small).astype(np.uint8, copy=False)
+    other = grow(_background(channels.max(axis=0)), 1) | _ink(channels)
+    tissue = ~other
+    if scale > 1:
+        whole = cv2.resize(tissue.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        tissue = whole.view(np.bool_)
+    return tissue
 
 
 def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:
@@ -51,7 +58,7 @@ def _background(grey: NDArray[np.uint8]) -> Mask:
 def _surround(candidate: Mask) -> Mask:
     """Keep the connected parts that reach the border or are large."""
     height, width = candidate.shape
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8), connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(candidate.view(np.uint8), connectivity=4)
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     share = stats[:, cv2.CC_STAT_AREA] / candidate.size
@@ -62,12 +69,14 @@ def _surround(candidate: Mask) -> Mask:
     return background
 
 
-def _ink(picture: NDArray[np.uint8]) -> Mask:
-    size = max(3, round(_FONT_SHARE * min(picture.shape[:2])) | 1)
+def _ink(channels: NDArray[np.uint8]) -> Mask:
+    size = max(3, round(_FONT_SHARE * min(channels[0].shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
-    light = (cv2.morphologyEx(picture, cv2.MORPH_TOPHAT, kernel) > _INK) & (picture > _BRIGHT)
-    dark = cv2.morphologyEx(picture, cv2.MORPH_BLACKHAT, kernel) > _INK
-    ink: Mask = (light | dark).any(axis=2)
-    if not is_grey(picture):
-        ink |= picture.min(axis=2) > _GLARE
-    return grow(ink, max(1, size // 4))
+    ink = np.zeros(channels[0].shape, np.uint8)
+    for channel in channels:
+        light = cv2.morphologyEx(channel, cv2.MORPH_TOPHAT, kernel) > _INK
+        ink |= light & (channel > _BRIGHT)
+        ink |= cv2.morphologyEx(channel, cv2.MORPH_BLACKHAT, kernel) > _INK
+    if len(channels) > 1:
+        ink |= channels.min(axis=0) > _GLARE
+    return grow(ink.view(np.bool_), max(1, size // 4))
