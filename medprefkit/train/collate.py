@@ -49,7 +49,8 @@ class PreferenceCollator:
     - `labels`, `label_mask` (S, T): response tokens; `starts` (S,): position of the first one in its sequence.
     - `phrase_ids`, `phrase_weights`, `lesion_linked` (2 B, T): of chosen, then rejected; 0 on padding.
     - `corrupted_rows` (C,): the row of each corrupted sequence. `row_weights` (B,).
-    - `token_weights` (2 B, T), where the dataset brings them; `ref_states` (S, T, D), where a cache does.
+    - `token_weights` (2 B, T), where the dataset brings them; `ref_states` (B or 2 B, T, D) and
+      `ref_logps` (S, T), where a cache does: states of the answers that have KLs, logps of the others, else 0.
     """
 
     def __init__(
@@ -121,10 +122,10 @@ class PreferenceCollator:
         weights = [answer.token_weights for answer in both if answer.token_weights is not None]
         if len(weights) == len(both):
             further["token_weights"] = _pad(weights, torch.float32)
-        if all("ref_states" in row for row in rows):
+        if all("reference" in row for row in rows):
             roles = [(row, "chosen") for row in rows] + [(row, "rejected") for row in rows]
             roles += [(rows[index], "corrupted") for index, _ in corrupted]
-            further["ref_states"] = pad_sequence([row["ref_states"][role] for row, role in roles], batch_first=True)
+            further |= _reference([row["reference"][role] for row, role in roles])
         return {
             **further,
             "groups": self._group(sources, answers),
@@ -216,6 +217,13 @@ def _stack_visual(parts: Sequence[Tensor]) -> Tensor:
         missing = [size - have for size, have in zip(sizes, part.shape[1:], strict=True)]
         padded.append(F.pad(part, [n for size in reversed(missing) for n in (0, size)]))
     return torch.cat(padded)
+
+
+def _reference(said: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Collate what a cache holds of each sequence: (T, D) states of the first ones, (T,) logps of the others."""
+    states = [each for each in said if each.dim() == 2]
+    logps = pad_sequence([each if each.dim() == 1 else each.new_zeros(len(each)) for each in said], batch_first=True)
+    return {"ref_states": pad_sequence(states, batch_first=True), "ref_logps": logps}
 
 
 def _pad(rows: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:

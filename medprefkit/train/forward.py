@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from medprefkit.train.head import OutputHead, output_heads
-from medprefkit.train.token_stats import Head, KlUse, TokenStats, chunked_token_stats
+from medprefkit.train.token_stats import Head, KlUse, TokenStats, chunked_logps, chunked_token_stats
 
 
 class KlPlan(NamedTuple):
@@ -70,7 +70,7 @@ class ResponseScorer:
         Args:
             model: What the trainer hands to its loss: the model or a distributed wrapper of it.
             adapter: The model itself.
-            batch: As the collator makes it; with `ref_states`, the reference is not asked again.
+            batch: As the collator makes it; with `ref_states` and `ref_logps`, the reference is not asked again.
             kl: What of the KLs is wanted; by default everything.
         """
         mask: Tensor = batch["label_mask"]
@@ -86,38 +86,60 @@ class ResponseScorer:
                 if "ref_states" not in batch:
                     ref_states.append(self._reference_states(adapter, group, batch["starts"], local, token))
                 policy_states.append(self._response_states(model, group, batch["starts"], local, token))
-        where = torch.cat(sequences), torch.cat(tokens)
+        sequence, token = torch.cat(sequences), torch.cat(tokens)
         policy = torch.cat(policy_states)
-        ref = torch.cat(ref_states) if ref_states else batch["ref_states"][where].to(policy.dtype)
-        labels = batch["labels"][where]
+        labels = batch["labels"][sequence, token]
         n_with_kl, use = kl if kl is not None else KlPlan(len(mask), KlUse())
-        out = [torch.zeros(mask.shape, device=mask.device, dtype=torch.promote_types(policy.dtype, torch.float32))] * 4
-        without = KlUse(values=False, forward_gradient=False, reverse_gradient=False)
-        for members, wanted in ((where[0] < n_with_kl, use), (where[0] >= n_with_kl, without)):
-            stats = chunked_token_stats(
-                self._head,
-                policy[members],
-                ref[members],
-                labels[members],
-                ref_head=self._ref_head,
-                head_learns=self._head.learns or not self.uses_head,  # logits have no narrower states to keep
-                kl=wanted,
-            )
-            places = where[0][members], where[1][members]
-            out = [each.index_put(places, values) for each, values in zip(out, stats, strict=True)]
+        with_kl, without = sequence < n_with_kl, sequence >= n_with_kl
+        if ref_states:
+            ref = torch.cat(ref_states)
+            ref_with_kl, ref_logps = ref[with_kl], self._reference_logps(ref[without], labels[without])
+        else:
+            ref_with_kl = batch["ref_states"][sequence[with_kl], token[with_kl]].to(policy.dtype)
+            ref_logps = batch["ref_logps"][sequence[without], token[without]]
+        learns = self._head.learns or not self.uses_head  # logits have no narrower states to keep
+        compared = chunked_token_stats(
+            self._head,
+            policy[with_kl],
+            ref_with_kl,
+            labels[with_kl],
+            ref_head=self._ref_head,
+            head_learns=learns,
+            kl=use,
+        )
+        logps = chunked_logps(self._head, policy[without], labels[without], head_learns=learns)
+        zeros = torch.zeros(mask.shape, device=mask.device, dtype=torch.promote_types(policy.dtype, torch.float32))
+        places, others = (sequence[with_kl], token[with_kl]), (sequence[without], token[without])
+        out = [zeros.index_put(places, values) for values in compared]
+        out[:2] = [each.index_put(others, more) for each, more in zip(out[:2], (logps, ref_logps), strict=True)]
         return TokenStats(*out)
 
-    def reference_states(self, adapter: Any, batch: Mapping[str, Any]) -> Tensor:
-        """Return (S, T, D): the reference's last hidden states that predict the response tokens; 0 on padding."""
+    def reference(self, adapter: Any, batch: Mapping[str, Any], n_with_kl: int) -> tuple[Tensor, Tensor]:
+        """Ask the reference alone, for what `__call__` needs of it.
+
+        Returns:
+            (n_with_kl, T, D): its last hidden states that predict the response tokens of the first sequences; and
+            (S, T): the log-probabilities of those of all others. 0 on padding, and where the other has the answer.
+        """
         mask: Tensor = batch["label_mask"]
-        out: Tensor | None = None
+        states: list[Tensor] = []
+        places: list[Tensor] = []
         for group in batch["groups"]:
             local, token = mask[group["sequences"]].nonzero(as_tuple=True)
-            states = self._reference_states(adapter, group, batch["starts"], local, token)
-            if out is None:
-                out = states.new_zeros(*mask.shape, states.shape[-1])
-            out[group["sequences"][local], token] = states
-        return cast("Tensor", out)
+            states.append(self._reference_states(adapter, group, batch["starts"], local, token))
+            places.append(torch.stack([group["sequences"][local], token]))
+        found, (sequence, token) = torch.cat(states), torch.cat(places, 1)
+        with_kl, without = sequence < n_with_kl, sequence >= n_with_kl
+        kept = found.new_zeros(n_with_kl, mask.shape[1], found.shape[-1])
+        kept[sequence[with_kl], token[with_kl]] = found[with_kl]
+        logps = self._reference_logps(found[without], batch["labels"][sequence[without], token[without]])
+        known = logps.new_zeros(mask.shape)
+        known[sequence[without], token[without]] = logps
+        return kept, known
+
+    @torch.no_grad()
+    def _reference_logps(self, states: Tensor, labels: Tensor) -> Tensor:
+        return chunked_logps(self._ref_head, states, labels)
 
     @torch.no_grad()
     def _reference_states(

@@ -1,7 +1,8 @@
-"""The reference's last hidden states of every response token, on disk: from the second epoch on it is not asked again.
+"""What the reference says of every response token, on disk: from the second epoch on it is not asked again.
 
-Hidden states and not logits: the head is fixed, so they are as exact and V / D times smaller. A cache belongs to rows,
-model, processor, precision and this package's way from characters to tokens; beside anything else it is refused.
+Its last hidden states where a KL is taken: the head is fixed, so they are as exact as logits and V / D times smaller.
+Its log-probabilities everywhere else. A cache belongs to rows, model, processor, precision, the answers that have KLs
+and this package's way from characters to tokens; beside anything else it is refused.
 """
 
 import json
@@ -22,7 +23,7 @@ from medprefkit.errors import TrainError
 from medprefkit.train.rows import TrainableRows
 from medprefkit.train.settings import ObjectiveSettings
 
-TOKEN_MAPPING_VERSION = 1
+TOKEN_MAPPING_VERSION = 2
 """Raised whenever the same row could become other tokens, or other sequences."""
 
 SHARD_ROWS = 64
@@ -41,7 +42,7 @@ class Rows(Protocol):
 
 
 class CachedRows(torch.utils.data.Dataset[dict[str, Any]]):
-    """Rows, each with the reference's states of its answers as `ref_states`: {role: (T, D)}."""
+    """Rows, each with what the reference says of its answers as `reference`: {role: states (T, D) or logps (T,)}."""
 
     def __init__(self, rows: Rows, folder: Path) -> None:
         self._rows = rows
@@ -51,12 +52,12 @@ class CachedRows(torch.utils.data.Dataset[dict[str, Any]]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one row; its states are read from its shard."""
+        """Return one row; what the reference says is read from its shard."""
         path = _shard_path(self._folder, index // SHARD_ROWS)
         with safe_open(str(path), framework="pt") as shard:
             names = set(shard.keys())
-            states = {role: shard.get_tensor(f"{index}.{role}") for role in ROLES if f"{index}.{role}" in names}
-        return {**self._rows[index], "ref_states": states}
+            said = {role: shard.get_tensor(f"{index}.{role}") for role in ROLES if f"{index}.{role}" in names}
+        return {**self._rows[index], "reference": said}
 
 
 def cache_key(
@@ -78,6 +79,7 @@ def cache_key(
         "rows": _digest(json.dumps(rows.kept)),
         "corrupted": str(settings.grounding_weight > 0).lower(),
         "corrupted_answer": settings.ground_against,
+        "answers_with_kl": ", ".join(settings.answers_with_kl),
         "model_weights": _weights_hash(model) if Path(model).is_dir() else _revision(model),
         "tokenizer": _digest(tokenizer.backend_tokenizer.to_str()),
         "chat_template": _digest(json.dumps(processor.chat_template, sort_keys=True)),
@@ -118,19 +120,27 @@ def missing_shards(folder: Path, n_rows: int) -> Iterator[tuple[Path, range]]:
             yield path, range(start, min(start + SHARD_ROWS, n_rows))
 
 
-def write_shard(path: Path, states: Mapping[str, Tensor]) -> None:
+def write_shard(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write one shard under a temporary name, then give it its own: a shard is whole or absent."""
     temporary = path.with_suffix(f".{os.getpid()}.part")
-    save_file(dict(states), str(temporary))
+    save_file(dict(tensors), str(temporary))
     temporary.replace(path)
 
 
-def row_states(states: Tensor, batch: Mapping[str, Any], index: int) -> dict[str, Tensor]:
-    """Name the (S, T, D) states of a batch of one row, without padding."""
+def row_reference(states: Tensor, logps: Tensor, batch: Mapping[str, Any], index: int) -> dict[str, Tensor]:
+    """Name what the reference says of a batch of one row, without padding.
+
+    Args:
+        states: (K, T, D) of the K answers that have KLs.
+        logps: (S, T), of which those of the other answers are kept.
+        batch: Of the row.
+        index: The row's place in the dataset.
+    """
     lengths = batch["label_mask"].sum(-1).tolist()
+    said = [*states, *logps[len(states) :]]
     return {
         f"{index}.{role}": each[:length].contiguous().cpu()
-        for role, each, length in zip(ROLES, states, lengths, strict=False)  # two roles where nothing is corrupted
+        for role, each, length in zip(ROLES, said, lengths, strict=False)  # two roles where nothing is corrupted
     }
 
 

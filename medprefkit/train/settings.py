@@ -116,14 +116,14 @@ class ObjectiveSettings:
         return self.unedited_weight == 0 and self.edit_weights != "tokens"
 
     @property
-    def kl_sides(self) -> Side | None:
-        """The answers whose KLs the loss reads; None if it reads none."""
+    def answers_with_kl(self) -> tuple[str, ...]:
+        """Answers whose KLs are taken: the chosen one, for the log at least; the rejected one where the loss asks."""
         read = {self.forward_on} if self.alpha_forward > 0 else set()
         if self.alpha_reverse > 0:
             read.add(self.reverse_on)
         if self.sequence_kl_weight > 0:
             read.add("both")
-        return "both" if len(read) > 1 else next(iter(read), None)
+        return ("chosen",) if read <= {"chosen"} else ("chosen", "rejected")
 
     @property
     def is_anchored(self) -> bool:

@@ -32,9 +32,8 @@ class TokenStats(NamedTuple):
 
 
 class KlUse(NamedTuple):
-    """What the KLs are for: `values` to look at, and which of them the loss will send a gradient through."""
+    """Which of the KLs the loss will send a gradient through; the values of both are there to look at."""
 
-    values: bool = True
     forward_gradient: bool = True
     reverse_gradient: bool = True
 
@@ -78,17 +77,14 @@ def chunked_token_stats(
         ref_head: Of the reference; the policy's by default.
         head_learns: Whether gradients flow into the head too. Then logits are computed again in the backward pass;
             else that pass needs no logits at all.
-        kl: What of the KLs is wanted; without their values they are 0, and a gradient that is not asked for is 0.
+        kl: A gradient that is not asked for is 0.
         chunk_logits: Logits at one time; changes memory, not values. By default as `CHUNK_LOGITS` says.
 
     Returns:
         (N,) each; four empty tensors for N = 0.
     """
     ref_head = ref_head or head
-    with torch.no_grad():
-        n_vocab = ref_head(ref_hidden[:1]).shape[-1]
-    budget = chunk_logits or CHUNK_LOGITS.get(labels.device.type, CHUNK_LOGITS["cuda"])
-    size = max(1, budget // n_vocab)
+    size = _chunk_tokens(ref_head, ref_hidden, chunk_logits)
     if not (head_learns and torch.is_grad_enabled()):
         return TokenStats(*_HiddenStats.apply(policy_hidden, ref_hidden, labels, head, ref_head, kl, size))  # type: ignore[no-untyped-call]  # torch's
     chunks: list[tuple[Tensor, ...]] = []
@@ -97,6 +93,42 @@ def chunked_token_stats(
         arguments = (policy_hidden[piece], ref_hidden[piece], labels[piece])
         chunks.append(checkpoint(_compare_logits, head, ref_head, *arguments, use_reentrant=False))
     return TokenStats(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
+
+
+def chunked_logps(
+    head: Head, hidden: Tensor, labels: Tensor, *, head_learns: bool = False, chunk_logits: int | None = None
+) -> Tensor:
+    """Apply the language-model head for the log-probabilities alone, a chunk at a time.
+
+    Args:
+        head: Of the policy or of the reference.
+        hidden: (N, D) last hidden states.
+        labels: (N,).
+        head_learns: As `chunked_token_stats`.
+        chunk_logits: As `chunked_token_stats`.
+
+    Returns:
+        (N,) nats, float32 or wider; empty for N = 0.
+    """
+    size = _chunk_tokens(head, hidden, chunk_logits)
+    if not (head_learns and torch.is_grad_enabled()):
+        logps: Tensor = _HiddenLogps.apply(hidden, labels, head, size)  # type: ignore[no-untyped-call]  # torch's
+        return logps
+    pieces = [slice(start, start + size) for start in range(0, max(len(labels), 1), size)]
+    return torch.cat(
+        [checkpoint(_head_logps, head, hidden[piece], labels[piece], use_reentrant=False) for piece in pieces]
+    )
+
+
+def _chunk_tokens(head: Head, hidden: Tensor, chunk_logits: int | None) -> int:
+    with torch.no_grad():
+        n_vocab = head(hidden[:1]).shape[-1]
+    budget = chunk_logits or CHUNK_LOGITS.get(hidden.device.type, CHUNK_LOGITS["cuda"])
+    return max(1, budget // n_vocab)
+
+
+def _head_logps(head: Head, hidden: Tensor, labels: Tensor) -> Tensor:
+    return _logps_at(head(hidden), labels)
 
 
 def _compare_logits(
@@ -130,7 +162,7 @@ class _HiddenStats(torch.autograd.Function):
         # What outlives a chunk has its place before the first: small tensors between large ones would break up the
         # memory that the next chunk could use again.
         values = [labels.new_zeros(labels.shape, dtype=wide) for _ in TokenStats._fields]
-        wanted = (learns, learns and kl.values and kl.forward_gradient, learns and kl.values and kl.reverse_gradient)
+        wanted = (learns, learns and kl.forward_gradient, learns and kl.reverse_gradient)
         slopes = [torch.empty_like(policy_hidden) if each else None for each in wanted]
         for start in range(0, len(labels), size):
             piece = slice(start, start + size)
@@ -142,7 +174,6 @@ class _HiddenStats(torch.autograd.Function):
                 labels[piece],
                 head,
                 ref_head,
-                kl,
             )
         ctx.slopes = slopes
         return tuple(values)
@@ -166,7 +197,6 @@ def _write_chunk(
     labels: Tensor,
     head: Head,
     ref_head: Head,
-    kl: KlUse,
 ) -> None:
     """Write the four values (n,) of a chunk, and of the wanted ones their derivatives (n, D) in its hidden states.
 
@@ -185,28 +215,45 @@ def _write_chunk(
         return torch.autograd.grad(back, policy_hidden, of_logits.to(dtype), retain_graph=True)[0]
 
     logps, ref_logps, forward_kl, reverse_kl = values
-    if not kl.values:
-        ref_logps.copy_(_logps_at(ref, labels))
-        del ref
-        logps.copy_(_logps_at(policy, labels))
-        p = _softmax(policy) if of_logps is not None else policy
-    else:
-        ref = _log_softmax(ref)
-        policy = _log_softmax(policy)
-        compared = _distributions(policy, ref, labels)
-        logps.copy_(compared.logps)
-        ref_logps.copy_(compared.ref_logps)
-        p, q, log_ratio = compared.p, compared.q, compared.log_ratio
-        product = p * log_ratio
-        reverse_kl.copy_(_reverse_kl(product))
-        if of_reverse is not None:
-            of_reverse.copy_(pull_back(product.addcmul_(p, reverse_kl[:, None], value=-1)))
-        forward_kl.copy_(_forward_kl(torch.mul(q, log_ratio, out=product)))
-        if of_forward is not None:
-            of_forward.copy_(pull_back(torch.sub(p, q, out=product)))
-    if of_logps is not None:  # d logp / d logits = onehot - p
-        at_label = p.gather(1, labels[:, None])
-        of_logps.copy_(pull_back(p.neg_().scatter_(1, labels[:, None], 1 - at_label)))
+    ref = _log_softmax(ref)
+    policy = _log_softmax(policy)
+    compared = _distributions(policy, ref, labels)
+    logps.copy_(compared.logps)
+    ref_logps.copy_(compared.ref_logps)
+    p, q, log_ratio = compared.p, compared.q, compared.log_ratio
+    product = p * log_ratio
+    reverse_kl.copy_(_reverse_kl(product))
+    if of_reverse is not None:
+        of_reverse.copy_(pull_back(product.addcmul_(p, reverse_kl[:, None], value=-1)))
+    forward_kl.copy_(_forward_kl(torch.mul(q, log_ratio, out=product)))
+    if of_forward is not None:
+        of_forward.copy_(pull_back(torch.sub(p, q, out=product)))
+    if of_logps is not None:
+        of_logps.copy_(pull_back(_logps_slope_(p, labels)))
+
+
+class _HiddenLogps(torch.autograd.Function):
+    """(hidden, labels) -> logps, as `_HiddenStats` without a reference."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, labels: Tensor, head: Head, size: int) -> Tensor:
+        learns = hidden.requires_grad
+        logps = labels.new_zeros(labels.shape, dtype=torch.promote_types(hidden.dtype, torch.float32))
+        ctx.slope = torch.empty_like(hidden) if learns else None
+        for start in range(0, len(labels), size):
+            piece = slice(start, start + size)
+            with torch.set_grad_enabled(learns):
+                leaf = hidden[piece].detach().requires_grad_(learns)
+                logits = head(leaf)
+            logps[piece] = _logps_at(logits.detach(), labels[piece])
+            if learns:
+                of_logits = _logps_slope_(_softmax(logits.detach()), labels[piece])
+                ctx.slope[piece] = torch.autograd.grad(logits, leaf, of_logits.to(logits.dtype))[0]
+        return logps
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return grads[0][:, None].to(ctx.slope.dtype) * ctx.slope, None, None, None
 
 
 class _LogitStats(torch.autograd.Function):
@@ -270,6 +317,12 @@ def _reverse_kl(p_log_ratio: Tensor) -> Tensor:
 
 def _at(logps: Tensor, labels: Tensor) -> Tensor:
     return logps.gather(1, labels[:, None])[:, 0]
+
+
+def _logps_slope_(p: Tensor, labels: Tensor) -> Tensor:
+    """Turn probabilities (n, V), in place, into the derivative of the labels' logps in the logits: onehot - p."""
+    at_label = p.gather(1, labels[:, None])
+    return p.neg_().scatter_(1, labels[:, None], 1 - at_label)
 
 
 def _logps_at(logits: Tensor, labels: Tensor) -> Tensor:

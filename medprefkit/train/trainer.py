@@ -20,7 +20,7 @@ from medprefkit.train.journal import SPEED
 from medprefkit.train.losses import AnswerTokens, CorruptedTokens, PreferenceLoss, preference_loss
 from medprefkit.train.memory import MemoryEstimate, estimate_memory, peak_memory_bytes
 from medprefkit.train.metrics import MetricSums, batch_metrics
-from medprefkit.train.reference_cache import CachedRows, missing_shards, row_states, write_shard
+from medprefkit.train.reference_cache import CachedRows, missing_shards, row_reference, write_shard
 from medprefkit.train.settings import ObjectiveSettings
 from medprefkit.train.token_stats import KlUse, TokenStats
 
@@ -221,8 +221,8 @@ class PreferenceTrainer(Trainer):
             for index in indices:
                 batch = self._prepare_inputs(self._collator([rows[index]]))
                 with self.compute_loss_context_manager():
-                    states = self._scorer.reference_states(self._adapted, batch)
-                kept |= row_states(states, batch, index)
+                    found = self._scorer.reference(self._adapted, batch, kl_plan(self.settings, 1).n_sequences)
+                kept |= row_reference(*found, batch, index)
             write_shard(path, kept)
         self._adapted.train(was_training)
         self.accelerator.wait_for_everyone()
@@ -257,8 +257,8 @@ class PreferenceTrainer(Trainer):
 
 
 def kl_plan(settings: ObjectiveSettings, n_rows: int) -> KlPlan:
-    """Say which sequences need KLs: the chosen ones, for the log at least; the rejected ones where the loss asks."""
-    n_sequences = n_rows if settings.kl_sides in {None, "chosen"} else 2 * n_rows
+    """Say which sequences have KLs, and which of them the loss sends a gradient through."""
+    n_sequences = len(settings.answers_with_kl) * n_rows
     forward = settings.alpha_forward > 0 or settings.sequence_kl_weight > 0
     return KlPlan(n_sequences, KlUse(forward_gradient=forward, reverse_gradient=settings.alpha_reverse > 0))
 

@@ -61,7 +61,8 @@ def test_a_cached_reference_trains_the_same_adapter_is_resumed_and_belongs_to_it
     assert [path.name for path in shards] == ["states-00000.safetensors", "states-00001.safetensors"]
     states = load_file(shards[0])
     assert set(states) == {"0.chosen", "0.rejected", "0.corrupted", "1.chosen", "1.rejected"}
-    assert states["0.chosen"].shape[1] == 64
+    assert states["0.chosen"].shape[1] == 64  # states, since its KLs are taken
+    assert states["0.rejected"].dim() == states["0.corrupted"].dim() == 1  # log-probabilities
 
     # killed between two shards: only what is missing is made
     kept, before = shards[0].stat().st_mtime_ns, shards[1].read_bytes()
@@ -77,6 +78,8 @@ def test_a_cached_reference_trains_the_same_adapter_is_resumed_and_belongs_to_it
         train(pairs, tmp_path / "y", reference_cache=str(cache), **{**options, "precision": "bf16"})
     with pytest.raises(TrainError, match="was made with corrupted 'true', not 'false'"):
         train(pairs, tmp_path / "z", reference_cache=str(cache), **{**options, "preset": "rrpo"})
+    with pytest.raises(TrainError, match="was made with answers_with_kl 'chosen', not 'chosen, rejected'"):
+        train(pairs, tmp_path / "u", reference_cache=str(cache), **{**options, "objective": ON_BOTH})
     with pytest.raises(TrainError, match="was made with corrupted_answer 'chosen', not 'rejected'"):
         train(pairs, tmp_path / "v", reference_cache=str(cache), **{**options, "objective": AGAINST_REJECTED})
     key = json.loads((cache / "key.json").read_text())
@@ -89,6 +92,7 @@ def test_a_cached_reference_trains_the_same_adapter_is_resumed_and_belongs_to_it
 
 
 AGAINST_REJECTED = {"ground_against": "rejected"}
+ON_BOTH = {"reverse_on": "both"}
 
 
 def test_batches_of_a_cache_are_as_close_as_batches_are(pairs: Path, tmp_path: Path, tiny_model: Path) -> None:

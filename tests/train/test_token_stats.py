@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from medprefkit.train.token_stats import KlUse, chunked_token_stats, token_stats
+from medprefkit.train.token_stats import KlUse, chunked_logps, chunked_token_stats, token_stats
 
 
 def logits(
@@ -183,23 +183,43 @@ def test_gradcheck_through_a_head(make: type[Capped]) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "kl", [KlUse(False, False, False), KlUse(True, False, False), KlUse(True, True, False), KlUse(True, False, True)]
-)
-def test_what_is_not_wanted_is_0_and_the_rest_is_as_it_was(kl: KlUse) -> None:
+@pytest.mark.parametrize("kl", [KlUse(False, False), KlUse(True, False), KlUse(False, True)])
+def test_a_gradient_that_is_not_wanted_is_0_and_the_rest_is_as_it_was(kl: KlUse) -> None:
     head = Capped().requires_grad_(False)
     policy, ref, labels = hidden_states()
     stats = chunked_token_stats(head, policy, ref, labels, kl=kl)
     plain = token_stats(head(policy), head(ref), labels)
-    wanted = (True, True, kl.values, kl.values)
-    for one, other, is_wanted in zip(stats, plain, wanted, strict=True):
-        assert torch.allclose(one, other if is_wanted else torch.zeros_like(other), atol=1e-12)
+    for one, other in zip(stats, plain, strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
     for name, is_wanted in (
         ("logps", True), ("forward_kl", kl.forward_gradient), ("reverse_kl", kl.reverse_gradient)
     ):  # fmt: skip
         (gradient,) = torch.autograd.grad(getattr(stats, name).pow(2).sum(), policy, retain_graph=True)
         (expected,) = torch.autograd.grad(getattr(plain, name).pow(2).sum(), policy, retain_graph=True)
         assert torch.allclose(gradient, expected if is_wanted else torch.zeros_like(expected), atol=1e-12)
+
+
+@pytest.mark.parametrize("chunk_tokens", [1, 3, 7, 100])
+@pytest.mark.parametrize("make", [Capped, Masked])
+@pytest.mark.parametrize("learns", [False, True])
+def test_logps_alone_are_those_of_the_comparison(chunk_tokens: int, make: type[Capped], learns: bool) -> None:
+    head = make().requires_grad_(learns)
+    policy, ref, labels = hidden_states()
+    leaves = [policy, *(head.parameters() if learns else ())]
+    alone = chunked_logps(head, policy, labels, chunk_logits=11 * chunk_tokens, head_learns=learns)
+    plain = token_stats(head(policy), head(ref).detach(), labels).logps
+    assert torch.allclose(alone, plain, atol=1e-12)
+    pairs = zip(
+        torch.autograd.grad(alone.pow(2).sum(), leaves), torch.autograd.grad(plain.pow(2).sum(), leaves), strict=True
+    )
+    for one, other in pairs:
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_logps_alone_of_no_token_and_of_no_gradient() -> None:
+    head = nn.Linear(6, 11).requires_grad_(False)
+    assert chunked_logps(head, torch.zeros(0, 6), torch.zeros(0, dtype=torch.long)).shape == (0,)
+    assert not chunked_logps(head, torch.zeros(2, 6), torch.zeros(2, dtype=torch.long)).requires_grad
 
 
 def test_a_reference_with_a_head_of_its_own() -> None:
