@@ -37,6 +37,10 @@ class DatasetError(MedPrefKitError):
     """A dataset that does not honour the column contract, or is of a newer schema version."""
 
 
+class PublishError(MedPrefKitError):
+    """A dataset that cannot go out or come in: rights, identities in it, the token, the Hub's answer, a checksum."""
+
+
 class TrainError(MedPrefKitError):
     """Training that cannot start: a model, processor or option that the trainer does not support."""
 

@@ -57,6 +57,7 @@ class TableSource(_Spec):
     modality: str = ""
     credentialed: bool = False
     no_derivatives: bool = False
+    no_redistribution: bool = False
 
 
 class VqaRadSource(_Spec):
@@ -110,6 +111,7 @@ class ImageFolderSource(_Spec):
     modality: str = ""
     credentialed: bool = False
     no_derivatives: bool = False
+    no_redistribution: bool = False
 
 
 class PhantomSource(_Spec):

@@ -52,6 +52,7 @@ Outcome = Literal[
     "edit_not_verified",
     "edit_incomplete",
     "edit_not_minimal",
+    "answer_repeated",
 ]
 """Reasons that are a result, not a fault of the data: nothing to correct, or the tool abstains.
 
@@ -64,6 +65,9 @@ Fault = Literal[
     "prompt_missing",
     "answer_missing",
     "answer_empty",
+    "answer_truncated",
+    "answer_filtered",
+    "call_failed",
     "text_invalid",
     "reference_missing",
     "image_missing",
@@ -111,6 +115,8 @@ class Source(Record):
     """Under a data use agreement: never sent to a remote endpoint, never published."""
     no_derivatives: bool = False
     """Edited texts may not be shared: published as an index only."""
+    no_redistribution: bool = False
+    """Nothing of it may be passed on, also unchanged: published as an index only."""
 
 
 class ImageRef(Record):
@@ -156,6 +162,8 @@ class Sampling(Record):
     top_p: float = 1.0
     max_new_tokens: int = 0
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Strings that end an answer; they are no part of it."""
 
 
 class Answer(Record):
@@ -166,6 +174,8 @@ class Answer(Record):
     model: str
     revision: str = ""
     sampling: Sampling | None = None
+    finish_reason: str = ""
+    """Why the model stopped, in its own word; empty where the answer was given."""
 
 
 AttributeKind = Literal["laterality", "location", "severity", "quantity", "measurement", "descriptor", "temporal"]
@@ -287,6 +297,9 @@ class Verdict(Record):
     """The wrong characters of the answer: the attribute's word, or the claim's phrase for an existence error."""
     truth: str = ""
     """What should stand there, in words ("right", "axial", "no"); empty to delete."""
+    grounding: float | None = None
+    """How much of the model's yes goes with the lesion: its log-odds on the clean image less those on the corrupted one,
+    nats; None where there is no such pair of answers."""
 
     @model_validator(mode="after")
     def _contradicted_says_what(self) -> Self:
@@ -404,11 +417,14 @@ class Provenance(Record):
     licence: str
     credentialed: bool
     no_derivatives: bool
+    no_redistribution: bool = False
     modality: str = ""
     model: str
     revision: str
     sampling: str
     """Canonical JSON, empty where the answer was given rather than sampled."""
+    prompts: str = ""
+    """Canonical JSON of the prompts that models judged and edited by: name -> digest; empty where none was used."""
     recipe_hash: str
     package_version: str
 

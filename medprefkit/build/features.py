@@ -86,6 +86,7 @@ def features() -> Features:
                     "start_char": Value("int32"),
                     "end_char": Value("int32"),
                     "truth": Value("string"),
+                    "grounding": Value("float64"),
                 }
             ),
             "provenance": {
@@ -93,10 +94,12 @@ def features() -> Features:
                 "licence": Value("string"),
                 "credentialed": Value("bool"),
                 "no_derivatives": Value("bool"),
+                "no_redistribution": Value("bool"),
                 "modality": Value("string"),
                 "model": Value("string"),
                 "revision": Value("string"),
                 "sampling": Value("string"),
+                "prompts": Value("string"),
                 "recipe_hash": Value("string"),
                 "package_version": Value("string"),
             },

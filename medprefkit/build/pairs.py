@@ -20,6 +20,7 @@ def make_pair(
     *,
     recipe_hash: str,
     package_version: str,
+    prompts: str = "",
     max_edited_share: float = 0.7,
     grow_empty_spans: bool = True,
 ) -> PreferencePair | Dropped:
@@ -29,6 +30,7 @@ def make_pair(
         case: With an answer; edits and verdicts may be missing where nothing was contradicted.
         recipe_hash: Of the run.
         package_version: Of medprefkit.
+        prompts: Of the models that judged and edited, as `Provenance` holds them.
         max_edited_share: Share of the words of both texts that edits may touch, 0 to 1; short answers are exempt.
         grow_empty_spans: Whether a deletion or insertion takes in a neighbouring word.
 
@@ -64,7 +66,7 @@ def make_pair(
         images=case.example.images,
         corrupted=case.corrupted,
         verdicts=case.verdicts.verdicts if case.verdicts is not None else (),
-        provenance=_provenance(case, case.answer, recipe_hash, package_version),
+        provenance=_provenance(case, case.answer, recipe_hash, package_version, prompts),
     )
     share = edited_word_share(pair)
     if share > max_edited_share and len(rejected.split()) > SHORT_ANSWER_WORDS:
@@ -106,7 +108,7 @@ def _phrases(edits: Sequence[Edit], spans: Sequence[Span]) -> tuple[PhraseSpan, 
     )
 
 
-def _provenance(case: Case, answer: Answer, recipe_hash: str, package_version: str) -> Provenance:
+def _provenance(case: Case, answer: Answer, recipe_hash: str, package_version: str, prompts: str) -> Provenance:
     source = case.example.source
     sampling = json.dumps(answer.sampling.model_dump(), sort_keys=True) if answer.sampling is not None else ""
     return Provenance(
@@ -114,10 +116,12 @@ def _provenance(case: Case, answer: Answer, recipe_hash: str, package_version: s
         licence=source.licence,
         credentialed=source.credentialed,
         no_derivatives=source.no_derivatives,
+        no_redistribution=source.no_redistribution,
         modality=case.example.modality,
         model=answer.model,
         revision=answer.revision,
         sampling=sampling,
+        prompts=prompts,
         recipe_hash=recipe_hash,
         package_version=package_version,
     )

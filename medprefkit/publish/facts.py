@@ -18,6 +18,7 @@ class SourceFacts(NamedTuple):
     credentialed: bool
     no_derivatives: bool
     n_pairs: int
+    no_redistribution: bool = False
 
 
 class ErrorFacts(NamedTuple):
@@ -125,8 +126,8 @@ def gather_facts(
         n_corrupted=sum(tally.corruptions.values()),
         n_control=tally.n_control,
         sources=tuple(
-            SourceFacts(name, licence, credentialed, no_derivatives, count)
-            for (name, licence, credentialed, no_derivatives), count in sorted(tally.sources.items())
+            SourceFacts(name, licence, credentialed, no_derivatives, count, no_redistribution)
+            for (name, licence, credentialed, no_derivatives, no_redistribution), count in sorted(tally.sources.items())
         ),
         errors=_errors(tally.errors),
         corruptions=tuple(CorruptionFacts(*key, count) for key, count in sorted(tally.corruptions.items())),
@@ -152,7 +153,7 @@ class _Tally:
         self.n_pairs: Counter[str] = Counter()
         self.groups: set[str] = set()
         self.n_with_images = self.n_control = 0
-        self.sources: Counter[tuple[str, str, bool, bool]] = Counter()
+        self.sources: Counter[tuple[str, str, bool, bool, bool]] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.corruptions: Counter[tuple[str, str]] = Counter()
         self.modalities: Counter[str] = Counter()
@@ -171,7 +172,8 @@ class _Tally:
         self.n_pairs[split] += 1
         self.groups.add(pair.group_id)
         self.n_with_images += bool(pair.images)
-        self.sources[origin.source, origin.licence, origin.credentialed, origin.no_derivatives] += 1
+        terms = (origin.credentialed, origin.no_derivatives, origin.no_redistribution)
+        self.sources[origin.source, origin.licence, *terms] += 1
         self.modalities[origin.modality or "not stated"] += 1
         self.models[origin.model or "not stated"] += 1
         self.errors.update((span.error_type, span.severity) for span in pair.rejected_spans)

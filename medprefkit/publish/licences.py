@@ -42,6 +42,10 @@ def terms_of(sources: Sequence[SourceFacts]) -> Terms:
         f"{source.name} ({source.licence}) permits no derivatives: an edited text is one, so its rows may not go out."
         for source in sources
         if forbids_derivatives(source)
+    ] + [
+        f"{source.name} ({source.licence}) may not be passed on, so its rows may not go out."
+        for source in sources
+        if source.no_redistribution
     ]
     known = len(licences) == 1 and licences[0].lower() in _HUB_IDS
     if known and not objections:

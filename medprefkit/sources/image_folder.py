@@ -33,6 +33,7 @@ def read_image_folder(
     modality: str = "",
     credentialed: bool = False,
     no_derivatives: bool = False,
+    no_redistribution: bool = False,
 ) -> Iterator[Outcome]:
     """Read a folder of images: one outcome a row of `references`, then one an image or answer that no row names.
 
@@ -58,6 +59,7 @@ def read_image_folder(
         modality: Of every image.
         credentialed: Under a data use agreement.
         no_derivatives: Edited texts may not be shared.
+        no_redistribution: Nothing of it may be passed on.
 
     Raises:
         SourceError: If a file, folder or column is missing, or a file is named twice in `answers`.
@@ -80,7 +82,13 @@ def read_image_folder(
         answer_model=answer_model,
         task=task,
         modality=modality,
-        source=Source(name=name, licence=licence, credentialed=credentialed, no_derivatives=no_derivatives),
+        source=Source(
+            name=name,
+            licence=licence,
+            credentialed=credentialed,
+            no_derivatives=no_derivatives,
+            no_redistribution=no_redistribution,
+        ),
     )
     return admit(_drafts(table, layout), root)
 

@@ -53,6 +53,7 @@ def read_table(
     modality: str = "",
     credentialed: bool = False,
     no_derivatives: bool = False,
+    no_redistribution: bool = False,
 ) -> Iterator[Outcome]:
     """Read a table, one outcome a row, in the file's order; JSON lists excepted, in the memory of a few rows.
 
@@ -70,13 +71,20 @@ def read_table(
         modality: Of every row, unless a column says it.
         credentialed: Under a data use agreement.
         no_derivatives: Edited texts may not be shared.
+        no_redistribution: Nothing of it may be passed on.
 
     Raises:
         SourceError: If the file is missing, is not what its name says, or lacks a column.
     """
     table = read_rows(source_file(root, path))
     layout = _layout(table, columns or Columns(), prompt)
-    source = Source(name=name, licence=licence, credentialed=credentialed, no_derivatives=no_derivatives)
+    source = Source(
+        name=name,
+        licence=licence,
+        credentialed=credentialed,
+        no_derivatives=no_derivatives,
+        no_redistribution=no_redistribution,
+    )
     fixed = _Fixed(prompt, task, answer_model, modality, source, Path(path).stem)
     return admit(drafts_of(table, fixed.stem, partial(_draft, layout, fixed)), root)
 
