@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from medprefkit.errors import ModelError
@@ -88,6 +95,27 @@ def load_base_model(model: str, *, precision: Precision, quantization: Quantizat
             return AutoModelForImageTextToText.from_pretrained(model, **options)
     except (ImportError, OSError, ValueError, KeyError) as error:
         raise ModelError(_reason(model, "weights", error)) from error
+
+
+def load_generator(model: str, *, precision: Precision, device_map: str | None) -> Any:
+    """Load a model that answers: image-text-to-text, or a causal language model for text alone.
+
+    Args:
+        model: Folder or Hub name.
+        precision: Of the weights.
+        device_map: As transformers takes it; None puts it on the GPU where there is one.
+
+    Raises:
+        ModelError: If there is none, or it is of neither kind.
+    """
+    try:
+        with quiet():
+            kind = type(AutoConfig.from_pretrained(model))
+            auto = AutoModelForImageTextToText if kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING else AutoModelForCausalLM
+            loaded: Any = auto.from_pretrained(model, dtype=DTYPES[precision], device_map=device_map)
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        raise ModelError(_reason(model, "weights", error)) from error
+    return loaded.to("cuda") if device_map is None and torch.cuda.is_available() else loaded
 
 
 def _reason(model: str, what: str, error: Exception) -> str:
