@@ -62,6 +62,11 @@ def _features(path: Path) -> set[str]:
     return {n for n in imports(path) if n.startswith("medprefkit.build.features")} | {"medprefkit.build"}
 
 
+def test_the_injector_knows_no_stage_that_it_measures() -> None:
+    for path in files("inject"):
+        assert imported_rooms(path) <= NOUNS | {"inject", "lexicon"}, path
+
+
 @pytest.mark.parametrize("noun", sorted(NOUNS))
 def test_nouns_and_verbs_import_only_each_other(noun: str) -> None:
     for path in files(noun):
