@@ -80,6 +80,7 @@ Fault = Literal[
     "mask_empty",
     "mask_too_large",
     "no_healthy_tissue",
+    "spacing_missing",
     "corruption_invisible",
 ]
 
@@ -119,10 +120,29 @@ class Source(Record):
     """Nothing of it may be passed on, also unchanged: published as an index only."""
 
 
+Axis = Literal["sagittal", "coronal", "axial"]
+
+
+class View(Record):
+    """The one picture that was made of a DICOM or NIfTI file; the same view of the same file gives the same pixels."""
+
+    frame: Annotated[int, Field(ge=0)] = 0
+    """Frame of a DICOM file; slice of a NIfTI file, in the file's own order along the axis. Counts from 0."""
+    axis: Axis = "axial"
+    """What the slices of a NIfTI file stand across; says nothing of a DICOM file, which has frames."""
+    window: tuple[float, float] | None = None
+    """(center, width) of the values that became black to white, in the file's units (HU for CT); None for a table of
+    the file's own, and for what has grey levels or colours of 8 bits already."""
+    spacing_mm: tuple[float, float] | None = None
+    """Distance between the centres of neighbouring (rows, columns); None where the file does not say."""
+
+
 class ImageRef(Record):
     """An image file, named relative to the data root of the run."""
 
     path: str
+    view: View | None = None
+    """Of a DICOM or NIfTI file; None for a file that is one picture."""
 
 
 class MaskRef(Record):
@@ -130,6 +150,8 @@ class MaskRef(Record):
 
     path: str
     image_index: int = 0
+    classes: tuple[str, ...] = ()
+    """Which classes of the file are lesion, as `imaging.classes` reads them; all of them where empty."""
     label: str = ""
     """What the mask shows, in the source's words ("ground glass"); empty where the source does not say."""
     place_px: tuple[int, int] | None = None

@@ -8,105 +8,129 @@ surface is found coarse to fine, and only pixels of healthy tissue outside every
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from medprefkit.corrupt.placement import Place, places_like, repainted, scene_of
-from medprefkit.corrupt.region import Box, Floats, box_of, feather, grow, margin_for, parts_of
-from medprefkit.corrupt.surface import low_pass, membrane, patch_of, pixels_of
-from medprefkit.corrupt.tissue import healthy_of
-from medprefkit.errors import ImageError
+from medprefkit.corrupt.exemplar import Exemplar
+from medprefkit.corrupt.fill import Fill, Part, lay, parts_in, widened
+from medprefkit.corrupt.placement import Place, Scene, places_like, repainted, scene_of
+from medprefkit.corrupt.region import Box, Floats, feather, floats
+from medprefkit.corrupt.surface import grey_of, low_pass, membrane, patch_of, pixels_of, resized
+from medprefkit.corrupt.tissue import Body, body_of
 from medprefkit.protocols import Image, Mask
 
-_MISFIT = 2.5  # a plane, above which a donor's content is foreign to the place and pieces do better
-_SMALLEST_PX = 8  # side of a piece, which is also at least half of:
-_SMALLEST_SHARE = 0.16  # of the image's shorter side
+_FOREIGN = 1.5  # what shows, above which pieces do better than any donor
+_MOST_PARTS = 16  # parts that get a donor, the largest; the others are small beside them
+_SMALL_SHARE = 0.02  # of the image's shorter side: a narrower part needs no anatomy, pieces do
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
+_JUDGED_PX = 160  # side of the copy at which a result is judged
+_BEYOND = 6.0  # grey levels outside the surround's range from which on a pixel stands out
+
+
+class _Donor(NamedTuple):
+    """A filling for a part's box, and how much it would show; lower is better."""
+
+    filling: Floats
+    shows: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthyBlend:
+class HealthyBlend(Fill):
     """Cover each part of the lesion with healthy tissue of the same image.
 
-    A part that fits nowhere well as a whole is halved until its pieces fit; their seams show where the lesion is large.
+    Of the donors that fit, the one counts whose tissue would stand out least in the lesion's place. Small parts, and
+    those that fit nowhere well, are filled piece by piece, see `Exemplar`.
 
     Attributes:
-        margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
-            shorter side and at least 3.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
         feather_px: Width, inside the region, over which the donor fades in (pixels).
         choices: A donor is drawn from this many best fitting ones; 1 always takes the best.
     """
 
-    margin_px: int | None = None
     feather_px: int = 2
     choices: int = 1
 
-    def region(self, lesion_mask: Mask) -> Mask:
-        """Return the pixels that may change, (height, width): the lesion and its margin."""
-        return grow(lesion_mask, margin_for(self.margin_px, lesion_mask.shape))
+    def _fill(self, painted: Image, lesion_mask: Mask, region: Mask, rng: np.random.Generator) -> None:
+        body = body_of(painted)
+        parts = sorted(parts_in(region, lesion_mask, body), key=_size, reverse=True)
+        unpainted = region.copy()
+        scene: Scene | None = None
+        for index, part in enumerate(parts):
+            donors: list[_Donor] = []
+            if index < _MOST_PARTS and max(part.box.shape) > _SMALL_SHARE * min(region.shape):
+                scene = repainted(scene, painted) if scene else scene_of(painted, body.tissue & ~region, region)
+                donors = self._donors(painted, scene, part, unpainted, body)
+            if donors and donors[0].shows <= _FOREIGN:
+                lay(painted, part, pixels_of(donors[int(rng.integers(len(donors[: self.choices])))].filling))
+            else:
+                self._paint(painted, part, unpainted, body, rng)
+            unpainted[part.box.slices] &= ~part.hole
 
-    def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
-        """Return a copy of `image` with healthy tissue over the lesion.
+    def _paint(self, painted: Image, part: Part, region: Mask, body: Body, rng: np.random.Generator) -> None:
+        Exemplar._paint(Exemplar(), painted, part, region, body, rng)
 
-        Args:
-            image: (height, width, 3) RGB, uint8. Not modified.
-            lesion_mask: (height, width), True on the lesion.
-            rng: Draws among the `choices` best donors.
-
-        Raises:
-            ImageError: `no_healthy_tissue` if not even a small piece of the lesion fits on healthy tissue.
-        """
-        unpainted = self.region(lesion_mask)
-        painted = image.copy()
-        if not unpainted.any():
-            return painted
-        weight = feather(unpainted, self.feather_px)
-        scene = scene_of(image, healthy_of(image, unpainted, 0))
-        waiting = parts_of(unpainted)[::-1]  # the largest last, to be taken first
-        while waiting:
-            part = waiting.pop()
-            places = places_like(scene, part, unpainted, match_rim=True)[: self.choices]
-            pieces = _halves(part)
-            if pieces and (not places or places[0].misfit > _MISFIT * len(scene.planes)):
-                waiting += pieces
-                continue
-            if not places:
-                n = int(part.sum())
-                raise ImageError("no_healthy_tissue", f"no healthy tissue holds a piece of {n} pixels; inpaint it")
-            _cover(painted, part, unpainted, weight, places[int(rng.integers(len(places)))])
-            unpainted = unpainted & ~part
-            scene = repainted(scene, painted)
-        return painted
+    def _donors(self, painted: Image, scene: Scene, part: Part, unpainted: Mask, body: Body) -> list[_Donor]:
+        places = places_like(scene, part.box, part.hole, match_rim=True)
+        box = part.box.padded(_RIM_PX, unpainted.shape)
+        hole = widened(part, box, part.hole)
+        weight = feather(hole, self.feather_px)[..., None]
+        around = body.tissue[box.slices] & ~unpainted[box.slices]
+        found = []
+        for place in places:
+            filling = _blended(painted, box, ~unpainted[box.slices], weight, place)
+            shows = place.misfit / len(scene.planes) + _shows(filling, hole, around)
+            found.append(_Donor(filling[part.box.within(box).slices], shows))
+        return sorted(found, key=_how_much)
 
 
-def _cover(painted: Image, part: Mask, unpainted: Mask, weight: Floats, place: Place) -> None:
-    """Lay the donor at `place` over `part`, in place; `weight` (height, width) is the donor's share in each pixel."""
-    box = box_of(part).padded(_RIM_PX, part.shape)
+def _size(part: Part) -> int:
+    return int(np.count_nonzero(part.hole))
+
+
+def _how_much(donor: _Donor) -> float:
+    return donor.shows
+
+
+def _blended(painted: Image, box: Box, known: Mask, weight: Floats, place: Place) -> Floats:
+    """Return the box with the donor at `place` in its hole; `weight` (height, width, 1) is the donor's share."""
     patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
     if donor.shape[2] != patch.shape[2]:
         patch, donor = (np.broadcast_to(p, (*p.shape[:2], 3)).astype(np.float32) for p in (patch, donor))
-    rim = ~unpainted[box.slices] & inside
+    rim = known & inside
     if rim.any():
         difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
         donor = donor + membrane(difference, rim)
-    share = weight[box.slices][..., None]
-    blended = pixels_of(share * donor + (1 - share) * patch)
-    target = painted[box.slices]
-    target[...] = np.where(part[box.slices][..., None], blended, target)
+    return floats(weight * donor + (1 - weight) * patch)
 
 
-def _halves(part: Mask) -> list[Mask]:
-    """Cut a part across its longer side; nothing where its pieces would show too little of the tissue."""
-    box = box_of(part)
-    height, width = box.bottom_px - box.top_px, box.right_px - box.left_px
-    if max(height, width) < max(2 * _SMALLEST_PX, _SMALLEST_SHARE * min(part.shape)):
-        return []
-    first = np.zeros_like(part)
-    if height > width:
-        first[: box.top_px + height // 2] = True
-    else:
-        first[:, : box.left_px + width // 2] = True
-    return [half for half in (part & ~first, part & first) if half.any()]
+def _shows(filling: Floats, hole: Mask, around: Mask) -> float:
+    """Judge a filling by what is in it that is not around it: a vessel, a cavity, a heart, another grain.
+
+    Returns:
+        0 for nothing; 1 where a third of it is lighter or darker than its surround, or its brightness strays from what
+        the rim alone foretells by the spread of the surround, or its grain is twice or half as strong.
+    """
+    scale = max(1.0, max(hole.shape) / _JUDGED_PX)
+    size = max(1, round(hole.shape[1] / scale)), max(1, round(hole.shape[0] / scale))
+    small = resized(filling, size, cv2.INTER_AREA)
+    inside, outside = (cv2.resize(m.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for m in (hole, around))
+    if not (inside.any() and outside.any()):
+        return 0.0
+    base = membrane(low_pass(small, outside, 2.0), outside)
+    foreign = strays = 0.0
+    for channel in range(small.shape[2]):
+        values = small[..., channel]
+        low, high = np.quantile(values[outside], (0.02, 0.98))
+        foreign = max(foreign, float(((values < low - _BEYOND) | (values > high + _BEYOND))[inside].mean()))
+        spread = float((values - base[..., channel])[outside].std()) + float(values[outside].std()) / 2 + 4.0
+        away = cv2.GaussianBlur(values - base[..., channel], (0, 0), 2.0)[inside]
+        strays = max(strays, float(np.sqrt((away**2).mean())) / spread)
+    grey = grey_of(small)
+    edges = np.abs(grey - cv2.blur(grey, (3, 3)))
+    grain = float(np.log((edges[inside].mean() + 0.5) / (edges[outside].mean() + 0.5)))
+    return 3 * foreign + strays + abs(grain) / float(np.log(2))
 
 
 def _donor_patch(image: Image, box: Box, place: Place) -> tuple[Floats, Mask]:

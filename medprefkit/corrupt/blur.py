@@ -5,57 +5,43 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from medprefkit.corrupt.region import Floats, box_of, depth_of, feather, grow, margin_for
+from medprefkit.corrupt.fill import Fill, Part, lay, widened
+from medprefkit.corrupt.region import Floats, depth_of, feather, floats
 from medprefkit.corrupt.surface import patch_of, pixels_of, resized
+from medprefkit.corrupt.tissue import Body
 from medprefkit.protocols import Image, Mask
 
 _WORKING_SIGMA_PX = 4.0  # a wider blur is done on a smaller copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blur:
+class Blur(Fill):
     """Blur the lesion with its surround.
 
     Attributes:
-        margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
-            shorter side and at least 3.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
         sigma_px: Standard deviation of the Gaussian (pixels); None for twice the depth of the region, at which a
             round lesion keeps an eighth of its contrast.
     """
 
-    margin_px: int | None = None
     sigma_px: float | None = None
 
     def __post_init__(self) -> None:
+        """Refuse a standard deviation of 0 or less, with ValueError, and what `Fill` refuses."""
+        Fill.__post_init__(self)
         if self.sigma_px is not None and self.sigma_px <= 0:
             raise ValueError(f"sigma_px must be above 0, got {self.sigma_px}")
 
-    def region(self, lesion_mask: Mask) -> Mask:
-        """Return the pixels that may change, (height, width): the lesion and its margin."""
-        return grow(lesion_mask, margin_for(self.margin_px, lesion_mask.shape))
-
-    def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:  # noqa: ARG002
-        """Return a copy of `image` with the lesion blurred.
-
-        Args:
-            image: (height, width, 3) RGB, uint8. Not modified.
-            lesion_mask: (height, width), True on the lesion.
-            rng: Unused: a blur has no chance in it.
-        """
-        hole = self.region(lesion_mask)
-        blurred = image.copy()
-        if not hole.any():
-            return blurred
-        tight = box_of(hole)
-        depth = float(depth_of(hole[tight.padded(1, hole.shape).slices]).max())
-        sigma = self.sigma_px or 2 * min(depth, float(max(hole.shape)))
-        box = tight.padded(round(3 * sigma), hole.shape)
-        part, part_hole = image[box.slices], hole[box.slices]
-        weight = feather(part_hole, margin_for(self.margin_px, hole.shape))[..., None]
-        patch = patch_of(part)
-        mixed = pixels_of(weight * _gaussian(patch, sigma) + (1 - weight) * patch)
-        blurred[box.slices] = np.where(part_hole[..., None], mixed, part)
-        return blurred
+    def _paint(self, painted: Image, part: Part, region: Mask, body: Body, rng: np.random.Generator) -> None:  # noqa: ARG002
+        depth = float(depth_of(widened(part, part.box.padded(1, region.shape), part.hole)).max())
+        sigma = self.sigma_px or 2 * min(depth, float(max(region.shape)))
+        box = part.box.padded(round(3 * sigma), region.shape)
+        inside = part.box.within(box)
+        weight = feather(widened(part, box, part.hole), self._margin(region.shape))[inside.slices][..., None]
+        patch = patch_of(painted[box.slices])
+        soft = _gaussian(patch, sigma)[inside.slices]
+        mixed = floats(weight * soft + (1 - weight) * patch[inside.slices])
+        lay(painted, part, pixels_of(mixed))
 
 
 def _gaussian(patch: Floats, sigma_px: float) -> Floats:

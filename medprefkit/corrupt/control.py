@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from medprefkit.corrupt.placement import moved, places_like, scene_of, without
-from medprefkit.corrupt.region import grow, margin_for, parts_of
+from medprefkit.corrupt.region import box_of, grow, margin_for, parts_of
 from medprefkit.corrupt.tissue import healthy_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
+
+_MOST_PARTS = 32  # moved one by one; of more, near ones move together
 
 
 class Control(NamedTuple):
@@ -49,15 +51,17 @@ def healthy_control(
     """
     region = corruption.region(lesion_mask)
     healthy = healthy_of(image, region, margin_for(None, lesion_mask.shape))
-    scene = scene_of(image, healthy)
+    scene = scene_of(image, healthy, region)
     target = np.zeros_like(lesion_mask)
-    for part in parts_of(region):
+    for part in parts_of(region, at_most=_MOST_PARTS):
+        box = box_of(part)
         lesion_part = lesion_mask & part
-        for place in places_like(scene, part, region, match_rim=False):
+        for place in places_like(scene, box, part[box.slices], match_rim=False):
             candidate = moved(lesion_part, place)
-            if candidate.sum() == lesion_part.sum() and not (corruption.region(candidate) & ~healthy).any():
+            claimed = corruption.region(candidate)
+            if candidate.sum() == lesion_part.sum() and not (claimed & ~healthy).any():
                 target |= candidate
-                scene = without(scene, grow(corruption.region(candidate), 1))
+                scene = without(scene, grow(claimed, 1))
                 break
         else:
             n = int(lesion_part.sum())

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medprefkit.corrupt.region import Box, Floats, box_of, depth_of, floats, grow, margin_for
+from medprefkit.corrupt.fill import Fill, Part, lay, widened
+from medprefkit.corrupt.region import Box, Floats, depth_of, floats
 from medprefkit.corrupt.surface import (
     grain_like,
     grain_sample,
@@ -26,7 +27,7 @@ from medprefkit.corrupt.surface import (
     resized,
     shrunk,
 )
-from medprefkit.corrupt.tissue import tissue_of
+from medprefkit.corrupt.tissue import Body
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
@@ -35,98 +36,73 @@ _SURROUND_PX = 96  # how far around the hole grain is looked for, at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telea:
+class Telea(Fill):
     """Fill the lesion by fast marching, then give it the grain of the tissue around.
 
     Attributes:
-        margin_px: Dilate the mask this far first, so that the rim goes too (pixels); None for 1 % of the image's
-            shorter side and at least 3.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
         radius_px: Neighbourhood that is read around each painted pixel (pixels of the working scale).
         grain: Strength of the synthesized texture; 1 as around, 0 for none.
     """
 
-    margin_px: int | None = None
     radius_px: int = 5
     grain: float = 1.0
 
-    def region(self, lesion_mask: Mask) -> Mask:
-        """Return the pixels that may change, (height, width): the lesion and its margin."""
-        return grow(lesion_mask, margin_for(self.margin_px, lesion_mask.shape))
-
-    def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
-        """Return a copy of `image` without the lesion.
-
-        Args:
-            image: (height, width, 3) RGB, uint8. Not modified.
-            lesion_mask: (height, width), True on the lesion.
-            rng: Draws the grain.
-
-        Raises:
-            ImageError: `no_healthy_tissue` if the margin leaves no pixel to continue.
-        """
-        region = self.region(lesion_mask)
-        return _inpaint(image, lesion_mask, region, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
+    def _paint(self, painted: Image, part: Part, region: Mask, body: Body, rng: np.random.Generator) -> None:
+        _inpaint(painted, part, region, body, cv2.INPAINT_TELEA, self.radius_px, self.grain, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NavierStokes:
+class NavierStokes(Fill):
     """Fill the lesion by continuing lines of equal brightness, then give it the grain of the tissue around.
 
     Attributes:
-        margin_px: As of `Telea`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
         radius_px: As of `Telea`.
         grain: As of `Telea`.
     """
 
-    margin_px: int | None = None
     radius_px: int = 5
     grain: float = 1.0
 
-    def region(self, lesion_mask: Mask) -> Mask:
-        """Return the pixels that may change, (height, width): the lesion and its margin."""
-        return grow(lesion_mask, margin_for(self.margin_px, lesion_mask.shape))
-
-    def __call__(self, image: Image, lesion_mask: Mask, rng: np.random.Generator) -> Image:
-        """Return a copy of `image` without the lesion; arguments and errors as of `Telea`."""
-        region = self.region(lesion_mask)
-        return _inpaint(image, lesion_mask, region, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
+    def _paint(self, painted: Image, part: Part, region: Mask, body: Body, rng: np.random.Generator) -> None:
+        _inpaint(painted, part, region, body, cv2.INPAINT_NS, self.radius_px, self.grain, rng)
 
 
 def _inpaint(
-    image: Image, lesion_mask: Mask, region: Mask, method: int, radius_px: int, grain: float, rng: np.random.Generator
-) -> Image:
-    painted = image.copy()
-    if not region.any():
-        return painted
-    if region.all():
+    painted: Image,
+    part: Part,
+    region: Mask,
+    body: Body,
+    method: int,
+    radius_px: int,
+    grain: float,
+    rng: np.random.Generator,
+) -> None:
+    scale = _scale_for(widened(part, part.box.padded(1, region.shape), part.hole))
+    wide = part.box.padded(_pad_for(part.box), region.shape)
+    box = part.box.padded(round(scale * (radius_px + 3)) + 8, region.shape)
+    known = body.tissue[box.slices] & ~region[box.slices]
+    if not known.any():  # nothing but black surround or text beside it: look farther, then take what there is
+        box = wide
+        known = body.tissue[box.slices] & ~region[box.slices]
+    if not known.any():
+        known = ~region[box.slices]
+    if not known.any():
         raise ImageError("no_healthy_tissue", "the lesion and its margin cover the image; nothing is left to continue")
-    tissue = tissue_of(image)
-    tight = box_of(region)
-    scale = _scale_for(region[tight.padded(1, region.shape).slices])
-    box = tight.padded(round(scale * (radius_px + 3)) + 8, region.shape)
-    usable = tissue[box.slices] & ~region[box.slices]
-    if not usable.any():  # nothing but black surround or text beside it: look farther
-        box = tight.padded(_pad_for(tight), region.shape)
-        usable = tissue[box.slices] & ~region[box.slices]
-    part, hole = image[box.slices], region[box.slices]
-    known = usable if usable.any() else ~hole  # black surround and burned-in text are not to be continued
-    patch = patch_of(part)
-    filled = _surface(patch, hole, known, method, radius_px, scale)
+    hole = widened(part, box, part.hole)
+    filled = _surface(patch_of(painted[box.slices]), hole, known, method, radius_px, scale)
+    filled = filled[part.box.within(box).slices]
     if grain > 0:
-        wide = tight.padded(_pad_for(tight), region.shape)
-        level = float(filled[hole].mean())
-        sample = grain_sample(patch_of(image[wide.slices]), tissue[wide.slices] & ~region[wide.slices], level)
+        usable = body.tissue[wide.slices] & ~region[wide.slices]
+        sample = grain_sample(patch_of(painted[wide.slices]), usable, float(filled[part.hole].mean()))
         if sample is not None:
-            inner = tight.within(box)
-            filled[inner.slices] += grain * grain_like(sample, tight.shape, rng)
-    # the margin stays where it reaches out of the body
-    paint = hole & (tissue[box.slices] | lesion_mask[box.slices])
-    painted[box.slices] = np.where(paint[..., None], pixels_of(filled), part)
-    return painted
+            filled = filled + grain * grain_like(sample, part.box.shape, rng)
+    lay(painted, part, pixels_of(filled))
 
 
 def _pad_for(box: Box) -> int:
-    return max(_SURROUND_PX, (box.bottom_px - box.top_px + box.right_px - box.left_px) // 4)
+    return max(_SURROUND_PX, sum(box.shape) // 4)
 
 
 def _scale_for(hole: Mask) -> float:
@@ -135,7 +111,7 @@ def _scale_for(hole: Mask) -> float:
 
 
 def _surface(patch: Floats, hole: Mask, known: Mask, method: int, radius_px: int, scale: float) -> Floats:
-    """Inpaint with `scale` pixels as one, and soften with depth."""
+    """Inpaint with `scale` pixels as one, and soften with depth; what is neither hole nor known is of no account."""
     height, width = hole.shape
     size = max(1, round(width / scale)), max(1, round(height / scale))
     smooth = low_pass(patch, known, 1.5)  # one pixel's noise must not become a streak

@@ -46,38 +46,42 @@ class Scene(NamedTuple):
     """Each (rows, columns): mean grey level of each cell; in a colour image also its red less its blue."""
     healthy: Mask
     """(rows, columns), True where every pixel is."""
+    lesions: Mask
+    """(rows, columns), True where any pixel says nothing of healthy tissue."""
     overhang_px: int
     """Columns by which the grid is wider than the image: a mirror image on the grid lies that much to the right."""
     mirror_shift: int | None
     """Cells by which the mirror image is to be shifted right to lie on the image; None without symmetry."""
 
 
-def scene_of(image: Image, healthy: Mask) -> Scene:
+def scene_of(image: Image, healthy: Mask, lesions: Mask) -> Scene:
     """Put an image on the search grid.
 
     Args:
         image: (height, width, 3) RGB, uint8.
         healthy: (height, width), True where a shape may lie.
+        lesions: (height, width), every pixel whose value says nothing of healthy tissue.
     """
     cell = max(1, -(-max(healthy.shape) // _CELLS))
     planes = _planes(image, cell)
     free = ~_any(~healthy, cell, beyond=True)
-    return Scene(cell, planes, free, -healthy.shape[1] % cell, _mirror_shift(planes[0], free))
+    shift = _mirror_shift(planes[0], free)
+    return Scene(cell, planes, free, _any(lesions, cell), -healthy.shape[1] % cell, shift)
 
 
-def places_like(scene: Scene, hole: Mask, lesions: Mask, *, match_rim: bool) -> list[Place]:
+def places_like(scene: Scene, tight: Box, hole: Mask, *, match_rim: bool) -> list[Place]:
     """Return where the shape of `hole` fits, the best place first; empty where it fits nowhere.
 
     Args:
         scene: Of the image.
-        hole: (height, width), the shape, where it lies now.
-        lesions: (height, width), every pixel whose value says nothing of healthy tissue.
+        tight: Where the shape lies now.
+        hole: The shape, of the size of the box.
         match_rim: Judge a place by how well the pixels around it continue the pixels around the hole, up to a constant
             (for a blend); else by how alike the tissue is in brightness and texture (for a control).
     """
-    shape = _any(hole, scene.cell_px)
+    shape = _shape_of(scene, tight, hole)
     rim_cells = max(2, round(0.02 * max(shape.shape)))
-    rim = grow(shape, rim_cells) & ~_any(lesions, scene.cell_px)
+    rim = grow(shape, rim_cells) & ~scene.lesions
     box = box_of(shape).padded(rim_cells, shape.shape)
     found: list[Place] = []
     for mirrored in (False, True):
@@ -252,6 +256,17 @@ def _cells(values: Floats, cell: int) -> Floats:
     rows, columns = _padding(values.shape, cell)
     padded = cv2.copyMakeBorder(values, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
     return floats(cv2.resize(padded, _grid(padded.shape, cell), interpolation=cv2.INTER_AREA))
+
+
+def _shape_of(scene: Scene, tight: Box, hole: Mask) -> Mask:
+    """Put a shape on the grid; only the cells about it are looked at."""
+    cell = scene.cell_px
+    top, left = tight.top_px % cell, tight.left_px % cell
+    part = _any(np.pad(hole, ((top, 0), (left, 0))), cell)
+    shape = np.zeros(scene.healthy.shape, np.bool_)
+    row, column = tight.top_px // cell, tight.left_px // cell
+    shape[row : row + part.shape[0], column : column + part.shape[1]] = part
+    return shape
 
 
 def _any(mask: Mask, cell: int, *, beyond: bool = False) -> Mask:

@@ -75,6 +75,14 @@ class CorruptStep:
         """Corrupt every example of the batch; what a file or a limit refuses is dropped with the reason."""
         return [self._outcome(case.example) for case in batch]
 
+    def without_lesion(self, example: Example) -> tuple[Image, ...]:
+        """Return the example's images as this stage will leave them, in order; nothing is written.
+
+        Raises:
+            ImageError: Where the stage would drop the example.
+        """
+        return tuple(p.clean if p.result is None else p.result.image for p in self._corrupt(example))
+
     def _outcome(self, example: Example) -> CorruptedImage | Dropped:
         try:
             pictures = self._corrupt(example)

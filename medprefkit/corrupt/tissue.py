@@ -3,6 +3,8 @@
 Judged on a copy of at most 512 pixels a side, and in doubt against tissue: a pixel beside the background counts as it.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,22 @@ _GLARE = 225  # grey levels in every channel of a colour image: light thrown bac
 _BRIGHT = 200  # grey levels; a light stroke is at least this bright in a channel
 
 
+class Body(NamedTuple):
+    """Both (height, width)."""
+
+    tissue: Mask
+    """Neither background nor ink."""
+    background: Mask
+    """The surround of the body."""
+
+
 def tissue_of(image: Image) -> Mask:
-    """Return where there is tissue, (height, width).
+    """Return where there is tissue, (height, width); see `body_of`."""
+    return body_of(image).tissue
+
+
+def body_of(image: Image) -> Body:
+    """Tell tissue from background and ink.
 
     Background is what is nearly black, or of one flat colour, and either reaches the border or is large. Text, drawn
     marks, hair and highlights are thin, and lighter or darker than what is around them by more than tissue is.
@@ -35,12 +51,12 @@ def tissue_of(image: Image) -> Mask:
     if scale > 1:
         small = [cv2.resize(channel, size, interpolation=cv2.INTER_AREA) for channel in channels]
         channels = np.stack(small).astype(np.uint8, copy=False)
-    other = grow(_background(channels.max(axis=0)), 1) | _ink(channels)
-    tissue = ~other
-    if scale > 1:
-        whole = cv2.resize(tissue.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-        tissue = whole.view(np.bool_)
-    return tissue
+    background = grow(_background(channels.max(axis=0)), 1)
+    parts = ~(background | _ink(channels)), background
+    if scale == 1:
+        return Body(*parts)
+    whole = (cv2.resize(part.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for part in parts)
+    return Body(*(part.view(np.bool_) for part in whole))
 
 
 def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:

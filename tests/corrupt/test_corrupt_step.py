@@ -88,7 +88,9 @@ def test_clean_corrupted_and_control_are_one_codec_and_one_mode(root: Path) -> N
         assert record.lesion_share == 14 * 14 / (90 * 120)
         assert (record.region.left_px, record.region.bottom_px) == (20 - 3, 20 + 14 + 3)
         assert (record.name, record.seed, record.no_control) == ("noise", 7, "")
-        assert json.loads(record.options) == {"margin_px": None, "strength": 1.0, "deviation": 32.0}
+        assert json.loads(record.options) == {
+            "margin_px": None, "margin_mm": None, "spacing_mm": None, "strength": 1.0, "deviation": 32.0,
+        }  # fmt: skip
 
 
 def test_several_masks_of_an_image_are_united_and_an_image_without_one_is_its_own_partner(root: Path) -> None:
