@@ -69,7 +69,7 @@ def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> 
             first = i + 1
             while first < end and words.lower[first] in _COORDINATORS:
                 first += 1
-            verb = _verb_of_clause(words, first, end)
+            verb = _verb_of_clause(words, first, end, named=first in organs)
             subject = any(j in organs for j in range(first, verb)) if verb is not None else False
             said = verb_seen or bool(_SAID & set(words.lower[cuts[-1] : i])) or any(cuts[-1] <= j < i for j in named)
             if verb is not None and verb > first and (verb_seen or (subject and said)):
@@ -186,14 +186,15 @@ def _stop_at_next_denial(cues: list[Cue]) -> list[Cue]:
     return stopped
 
 
-def _verb_of_clause(words: Words, first: int, end: int) -> int | None:
+def _verb_of_clause(words: Words, first: int, end: int, *, named: bool) -> int | None:
     """Return the verb of the clause that may begin at token `first`, or None.
 
-    A clause may hold a list before its verb: "and no clips or sutures are seen", ", the heart and mediastinum are".
+    A clause may hold a list before its verb: "and no clips or sutures are seen", ", the heart and mediastinum are". It
+    may open with an organ's name (`named`): "heart size is enlarged and mediastinum and hila are normal".
     """
     verb = _next_verb(words, first, end)
     i = first
-    while verb is None and first < end and words.lower[first] in _OPENS_A_CLAUSE and i < end:
+    while verb is None and first < end and (named or words.lower[first] in _OPENS_A_CLAUSE) and i < end:
         i = next((j + 1 for j in range(i, end) if words.lower[j] in _COORDINATORS), end)
         verb = _next_verb(words, i, end)
     return verb

@@ -1,7 +1,6 @@
 """A finding that is there and was denied: the denial is taken back, and nothing is said of the finding beyond that.
 
-"no pleural effusion" -> "a pleural effusion", "does not show any X" -> "shows X", "are absent" -> "are present";
-a structure that was called normal gets the reference's words.
+"no pleural effusion" -> "a pleural effusion", "does not show any X" -> "shows X", "are absent" -> "are present".
 """
 
 import re
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from medprefkit.edit.change import Change, Refusal, change
-from medprefkit.edit.clause import Predicate, VerbFlip, affirm_verb, has_verb, predicate_before
+from medprefkit.edit.clause import VerbFlip, affirm_verb, has_verb
 from medprefkit.edit.words import capitalised_like, with_article
 from medprefkit.records import Claim
 
@@ -38,39 +37,8 @@ _SEPARATOR = re.compile(
 )
 _SINGULAR_VERB = re.compile(r"(?P<middle>\s+(?:in\s+[\w\s-]{1,40}?\s+)?)(?P<verb>is|was|has)\b")
 _PLURAL_OF = {"is": "are", "was": "were", "has": "have"}
-_ADJECTIVE = re.compile(
-    r"(?:(?:mildly|moderately|severely|markedly|slightly|borderline|somewhat|minimally|significantly|mild|moderate|"
-    r"moderate|severe)\s+)?(?:enlarged|widened|tortuous|calcified|elevated|displaced|dilated|blunted|abnormal|prominent|"
-    r"flattened|hyperinflated|hyperexpanded|engorged|congested|ectatic|atherosclerotic|shifted|deviated|obscured|"
-    r"large|fractured|collapsed|thickened|osteopenic|demineralized|tortuous and calcified|calcified and tortuous)",
-    re.I,
-)
-_ORGAN_SAID = re.compile(rf"(?:an?\s+|the\s+)?(?P<adjective>{_ADJECTIVE.pattern})\s+(?P<organ>[\w-]+)", re.I)
-_CARDIOMEGALY = re.compile(r"(?P<degree>mild|moderate|severe|marked|borderline|massive|minimal|slight)?\s*cardiomegaly")
-_NORMAL_PREDICATE = re.compile(
-    r"(?:perfectly\s+|completely\s+|entirely\s+|grossly\s+)?(?:normal(?:\s+(?:in|for)\s+(?:size|contour|appearance|caliber|shape)(?:\s+and\s+(?:size|contour|appearance|"
-    r"caliber|shape|configuration))?)?|clear|unremarkable(?:\s+in\s+appearance)?|within\s+normal\s+limits|intact|healthy|sharp)$",
-    re.I,
-)
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
 """After these a word that says what something is needs no article."""
-_NORMAL_ATTRIBUTE = re.compile(
-    r"(?P<article>an?\s+)?(?:\w+ly\s+)?(?P<word>normal|healthy|clear|unremarkable)(?=\s+(?!in\b|for\b|without\b|with\b|and\b)\w)",
-    re.I,
-)
-_OTHER_ORGAN = re.compile(
-    r"\s+and\s+(?:the\s+)?(?:mediastin|hilar|pulmonary|vascul|lung|heart|cardiac|osseous|bony|soft)", re.I
-)
-_UNNAMED = frozenset({"", "abnormal", "no"})
-"""A reference that says that something is wrong but not what."""
-_NOT_PLAIN = re.compile(r"\bxxxx\b|\blimits?\s+of\b", re.I)
-"""A subject whose words were taken out, and "at the upper limits of normal"."""
-_COMPARING = re.compile(
-    r"\b(?:persistent|stable|unchanged|worsening|worsened|improved|improving|increasing|again)\s+", re.I
-)
-"""Words of the reference that compare with a study that the answer's reader does not have."""
-_MOST_WORDS = 9
-_SHOW = {"singular": "shows", "plural": "show"}
 
 
 def affirm_group(text: str, group: Sequence[Claim], rest: Sequence[Claim]) -> Change | Refusal:
@@ -96,68 +64,6 @@ def affirm_group(text: str, group: Sequence[Claim], rest: Sequence[Claim]) -> Ch
             return _affirm_part(text, group, rest, floor + found.start("no"), found, ids)
         return _affirm_all(text, group, floor + found.start("no"), found, ids)
     return _affirm_verb(text, group, rest, floor, left_end, ids)
-
-
-def affirm_against_normal(text: str, claim: Claim, truth: str) -> Change | Refusal:
-    """Say what is abnormal of a structure that was called normal: "is normal" -> "is enlarged" or "shows ..."."""
-    ids = (claim.claim_id,)
-    end = claim.phrase.end_char
-    sentence = text[claim.sentence.start_char : end]
-    attributive = _NORMAL_ATTRIBUTE.match(claim.phrase.text)
-    if attributive is not None and _OTHER_ORGAN.match(text, end) is not None:
-        return Refusal(ids, f"{claim.phrase.text!r} is said of another structure too")
-    if attributive is not None and _CARDIOMEGALY.fullmatch(truth.lower()) and "size" in claim.phrase.text:
-        start = claim.phrase.start_char + (attributive.end() - len(attributive["word"]))
-        if attributive["article"]:
-            start = claim.phrase.start_char
-        words = f"{'an ' if attributive['article'] else ''}enlarged"
-        stop = claim.phrase.start_char + attributive.end()
-        return change(start, stop, capitalised_like(words, text[start]), ids)
-    if attributive is not None:
-        words = f"{'an ' if attributive['article'] else ''}abnormal"
-        start = claim.phrase.start_char
-        return change(start, start + attributive.end(), capitalised_like(words, text[start]), ids)
-    found = _NORMAL_PREDICATE.search(sentence)
-    if found is None:
-        return Refusal(ids, f"{claim.phrase.text!r} is not a plain predicate")
-    start = claim.sentence.start_char + found.start()
-    predicate = predicate_before(text, claim.sentence.start_char, start)
-    if predicate is None and not has_verb(text, claim.sentence.start_char, claim.sentence.end_char):
-        predicate = Predicate(start, start, plural=False)  # "cardiac silhouette within normal limits ."
-    if predicate is None:
-        return Refusal(ids, f"{text[start:end]!r} does not follow a copula")
-    if _NOT_PLAIN.search(sentence):
-        return Refusal(ids, f"{sentence.strip()!r} is not plainly said of one structure")
-    if truth.lower() in _UNNAMED:
-        return change(predicate.start, end, "abnormal", ids)
-    words = _COMPARING.sub("", truth.strip().rstrip("."))
-    if _ADJECTIVE.fullmatch(words):
-        return change(predicate.start, end, words.lower(), ids)
-    if (said := _ORGAN_SAID.fullmatch(words)) is not None and said["organ"].lower() in sentence.lower():
-        return change(predicate.start, end, said["adjective"].lower(), ids)
-    words = _without_subject(words, sentence)
-    if words.split()[-1].lower() in sentence.lower().split():
-        return Refusal(ids, f"{words!r} would name its subject twice")
-    heart = "heart" in sentence.lower() or "cardiac" in sentence.lower()
-    if heart and (size := _CARDIOMEGALY.fullmatch(words.lower())) is not None:
-        degree = size["degree"]
-        adverb = "borderline " if degree == "borderline" else f"{degree}ly " if degree else ""
-        return change(predicate.start, end, f"{adverb}enlarged", ids)
-    if len(words.split()) > _MOST_WORDS or re.search(r"[.;:]|\b(?:is|are|was|were|which|that)\b", words):
-        return Refusal(ids, f"the reference's words {words!r} do not fit after the subject")
-    words = capitalised_like(words, "x") if words[:2].istitle() or words[0].isupper() else words
-    if (wide := re.match(r"\s+(?:bilaterally|in\s+both\s+lungs)\b", text[end:])) is not None:
-        end += wide.end()  # clear on both sides, which the finding need not be
-    verb = "with" if predicate.verb_start == predicate.start else _SHOW["plural" if predicate.plural else "singular"]
-    return change(predicate.verb_start, end, f"{verb} {with_article(words)}", ids)
-
-
-def _without_subject(words: str, sentence: str) -> str:
-    """Drop what the subject says already: a spine shows "degenerative changes", not "spine degenerative changes"."""
-    said = set(re.findall(r"[a-z]+", sentence.lower())) - {"the", "a", "an", "of", "and", "in"}
-    pieces = words.split()
-    kept = [w for k, w in enumerate(pieces) if w.lower() not in said or k == len(pieces) - 1]
-    return " ".join(kept)
 
 
 def join_shown(text: str, changes: Sequence[Change]) -> list[Change]:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from medprefkit.edit.affirmation import affirm_against_normal, affirm_group, join_shown
+from medprefkit.edit.abnormality import affirm_against_normal
+from medprefkit.edit.affirmation import affirm_group, join_shown
 from medprefkit.edit.body import flip_body, flip_restated
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.decisions import linked_claims
@@ -232,12 +233,15 @@ class Plan:
     def _bodies(self, claims: Sequence[Claim]) -> set[str]:
         """Turn what is neither a finding nor a device: normality, organs, planes, modalities."""
         taken = [c for c in claims if c.role != "yes_no"]
+        called_normal: dict[int, list[Claim]] = {}
         for claim in taken:
-            truth = self._verdict(claim).truth
             if claim.kind == "normality" and claim.polarity == "affirmed":
-                self._made.add(affirm_against_normal(self._text, claim, truth))
+                called_normal.setdefault(claim.span.start_char, []).append(claim)
             else:
-                self._made.add(flip_body(self._text, claim, self._claims, truth))
+                self._made.add(flip_body(self._text, claim, self._claims, self._verdict(claim).truth))
+        for together in called_normal.values():
+            beside = [c for c in self._claims if c.span == together[0].span and c not in together]
+            self._made.add(affirm_against_normal(self._text, together, self._verdicts, beside))
         return {c.claim_id for c in taken}
 
     def _yes_no(self) -> None:

@@ -215,8 +215,6 @@ def test_questions(prompt: str, answer: str, reference: str, expected: str) -> N
         ("Are there other organs?", "Yes, there are no other organs present in the image.", "No"),
         # two places, one of which would stay wrong
         ("What side is it on?", "It is on the left side, specifically in the left lung.", "Right side"),
-        # one structure of several that are called normal together
-        (DESCRIBE, "heart size mediastinal and aortic contours are within normal limits .", "tortuous aorta ."),
         # light paraphrases
         (DESCRIBE, "Normal heart size. Lungs clear.", "The lungs are clear. Heart size is normal."),
         (
