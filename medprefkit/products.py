@@ -1,5 +1,6 @@
 """What a run makes of its cases: the dataset, its card, an adapter, the page. Each fills one folder of the run."""
 
+import functools
 import json
 import logging
 import os
@@ -10,14 +11,16 @@ from pathlib import Path
 
 from medprefkit import __version__
 from medprefkit.build.pairs import make_pair
+from medprefkit.build.split import Split
 from medprefkit.build.write import BuiltPair, read_index, write_dataset
 from medprefkit.errors import RunError
 from medprefkit.publish.card import render_card
 from medprefkit.publish.facts import gather_facts
-from medprefkit.publish.index_only import write_index
+from medprefkit.publish.index_only import INDEX, write_index
 from medprefkit.publish.licences import terms_of
+from medprefkit.publish.manifest import write_manifest
 from medprefkit.recipe import Recipe, read_recipe, recipe_hash, recipe_yaml
-from medprefkit.records import Case, Dropped, Example
+from medprefkit.records import Case, Dropped, Example, PreferencePair
 from medprefkit.store import RunDir, write_text
 from medprefkit.view.page import write_page
 from medprefkit.view.sheet import write_sheet
@@ -62,20 +65,39 @@ def publish(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], fold
     Rows of a source that may not be shared (credentialed, or without derivatives) go out as an index instead: ids,
     spans and edits, from which the owner of the source rebuilds them. The whole rows stay in the run's `build`.
     """
-    pairs = ((built.split, built.pair) for built in _built(store))
+    share(recipe, store, folder, index_only=False)
+
+
+def share(recipe: Recipe, store: RunDir, folder: Path, *, index_only: bool) -> None:
+    """Fill a folder with what is shared: card, recipe, rows or index, and the manifest with everything's checksum.
+
+    Args:
+        recipe: Of the run.
+        store: The run.
+        folder: An empty folder.
+        index_only: Write an index also where the rows may be shared.
+    """
+    pairs = ((one.split, one.pair) for one in built(store))
     counts: Counter[tuple[str, str]] = Counter((drop.stage, drop.reason) for drop in dropped(store))
     in_order = {key: counts[key] for key in sorted(counts, key=_by_stage)}
     facts = gather_facts(pairs, in_order, title=recipe.publish.title, language=recipe.publish.language)
     write_text(folder / "recipe.yaml", recipe_yaml(recipe))
-    if objections := terms_of(facts.sources).objections:
+    objections = terms_of(facts.sources).objections
+    if objections and not index_only:
         logger.info("publish   an index only: %s", "; ".join(objections))
+    write = functools.partial(
+        write_manifest, folder, package_version=__version__, recipe_hash=recipe_hash(recipe)
+    )  # fmt: skip
+    if objections or index_only:
         write_text(folder / "README.md", render_card(facts, form="index"))
-        write_index(folder / "index.jsonl", ((built.split, built.pair) for built in _built(store)))
+        write_index(folder / INDEX, _with_examples(store))
+        write(form="index", rows_folder=store.root / "build")
         return
     write_text(folder / "README.md", render_card(facts))
     (folder / "parquet").mkdir()
     for file in sorted((store.root / "build" / "parquet").iterdir()):
         _same_file(file, folder / "parquet" / file.name)
+    write(form="rows")
 
 
 def train(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
@@ -144,11 +166,15 @@ def dropped(store: RunDir) -> Iterator[Dropped]:
 
 
 def _shown(store: RunDir) -> Iterator[ShownPair]:
-    """Join pairs with their references, both in the order of the sources."""
+    for split, example, pair in _with_examples(store):
+        yield ShownPair(pair, split, example.reference)
+
+
+def _with_examples(store: RunDir) -> Iterator[tuple[Split, Example, PreferencePair]]:
+    """Join pairs with what they were made from, both in the order of the sources."""
     examples = store.in_order("sources", Example)
-    for built in _built(store):
-        reference = next(example.reference for example in examples if example.id == built.pair.id)
-        yield ShownPair(built.pair, built.split, reference)
+    for one in built(store):
+        yield one.split, next(example for example in examples if example.id == one.pair.id), one.pair
 
 
 def _history(path: Path) -> list[dict[str, object]]:
@@ -157,7 +183,12 @@ def _history(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def _built(store: RunDir) -> Iterator[BuiltPair]:
+def built(store: RunDir) -> Iterator[BuiltPair]:
+    """Yield a run's pairs in the order of the sources.
+
+    Raises:
+        DatasetError: If they are not built, or damaged.
+    """
     return read_index(store.root / "build")
 
 

@@ -17,7 +17,7 @@ ONLY_HERE = {
     "scispacy": {"detect"},
     "ray": {"engines"},
     "albumentations": {"corrupt"},
-    "cv2": {"images", "corrupt", "lab"},
+    "cv2": {"images", "burned_in", "corrupt", "lab"},
     "torch": {"train", "lab", "models", "generate", "check", "edit", "evaluate"},
     "openai": {"models"},
 }

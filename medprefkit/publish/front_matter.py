@@ -48,7 +48,7 @@ def merged_card(ours: str, theirs: str | None, *, config: str, repo: str) -> str
         merged |= {"license": "other", "license_name": "mixed, by configuration"}
     merged["configs"] = sorted([*mine, *others], key=_default_first)
     kept = body if config == DEFAULT_CONFIG else _LIST.sub("", old_body)
-    return _joined(merged, _listing(merged["configs"], repo) + kept)
+    return _joined(merged, _listing(merged["configs"], repo) + kept.lstrip("\n"))
 
 
 def _listing(configs: list[dict[str, Any]], repo: str) -> str:
@@ -84,11 +84,8 @@ def _split(card: str, repo: str) -> tuple[dict[str, Any], str]:
 
 
 def _joined(front: Mapping[str, Any], body: str) -> str:
-    return f"---\n{yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True, width=10_000)}---\n{_spaced(body)}"
-
-
-def _spaced(body: str) -> str:
-    return body if body.startswith("\n") else f"\n{body}"
+    front_text = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True, width=10_000)
+    return "---\n" + front_text + "---\n\n" + body.lstrip("\n")
 
 
 def _union(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> list[Any]:

@@ -1,10 +1,12 @@
 """Licences as the Hub names them, and what a mixture of them permits."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from medprefkit.publish.facts import SourceFacts
+from medprefkit.records import Provenance
 
 _HUB_IDS = {
     "apache-2.0", "mit", "cc0-1.0", "bsd-3-clause", "odbl", "pddl", "cdla-permissive-2.0",
@@ -34,19 +36,24 @@ def terms_of(sources: Sequence[SourceFacts]) -> Terms:
     the licence of their own source.
     """
     licences = sorted({source.licence for source in sources})
-    objections = [
-        f"{source.name} is under a data use agreement: neither its data nor anything made from them may be shared."
-        for source in sources
-        if source.credentialed
-    ] + [
-        f"{source.name} ({source.licence}) permits no derivatives: an edited text is one, so its rows may not go out."
-        for source in sources
-        if forbids_derivatives(source)
-    ] + [
-        f"{source.name} ({source.licence}) may not be passed on, so its rows may not go out."
-        for source in sources
-        if source.no_redistribution
-    ]
+    objections = (
+        [
+            f"{source.name} is under a data use agreement: neither its data nor anything made from them may be shared."
+            for source in sources
+            if source.credentialed
+        ]
+        + [
+            f"{source.name} ({source.licence}) permits no derivatives: an edited text is one, "
+            "so its rows may not go out."
+            for source in sources
+            if forbids_derivatives(source)
+        ]
+        + [
+            f"{source.name} ({source.licence}) may not be passed on, so its rows may not go out."
+            for source in sources
+            if source.no_redistribution
+        ]
+    )
     known = len(licences) == 1 and licences[0].lower() in _HUB_IDS
     if known and not objections:
         return Terms(licences[0].lower(), "", ())
@@ -56,3 +63,26 @@ def terms_of(sources: Sequence[SourceFacts]) -> Terms:
 def forbids_derivatives(source: SourceFacts) -> bool:
     """Tell whether a source says so, or its licence's name does."""
     return source.no_derivatives or _NO_DERIVATIVES.search(source.licence) is not None
+
+
+def refusals(provenances: Iterable[Provenance]) -> tuple[str, ...]:
+    """Return, for every source whose rows may not be shared, its name, its rows and why; empty where all may be."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for origin in provenances:
+        facts = SourceFacts(
+            origin.source, origin.licence, origin.credentialed, origin.no_derivatives, 1, origin.no_redistribution
+        )
+        counts[origin.source, origin.licence, _refusal(facts)] += 1
+    return tuple(
+        f"{source} ({licence}): {n} row{'s' if n != 1 else ''}, {why}"
+        for (source, licence, why), n in sorted(counts.items())
+        if why
+    )
+
+
+def _refusal(source: SourceFacts) -> str:
+    if source.credentialed:
+        return "under a data use agreement"
+    if source.no_redistribution:
+        return "may not be passed on"
+    return "no derivatives" if forbids_derivatives(source) else ""
