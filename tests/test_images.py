@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from medprefkit import images
 from medprefkit.errors import ImageError
+from medprefkit.imaging import pictures
 from medprefkit.images import (
+    ViewChoice,
     encode_png,
     image_of,
     is_grey,
@@ -24,6 +25,7 @@ from medprefkit.images import (
     resolve,
     verify_image,
 )
+from medprefkit.records import View
 
 RAMP = np.arange(0, 240, 5, np.uint8).reshape(6, 8)  # 6 rows, 8 columns: turning it shows
 COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=-1)
@@ -184,10 +186,27 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     assert verify_image(path)[:2] == (turned.shape[1], turned.shape[0])
 
 
-def test_only_the_first_frame_of_an_animation_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_of_several_frames_or_pages_one_has_to_be_chosen(tmp_path: Path, name: str) -> None:
     frames = [Pillow.fromarray(COLOUR), Pillow.fromarray(255 - COLOUR)]
-    path = saved(tmp_path / "a.png", frames[0], save_all=True, append_images=frames[1:], default_image=False)
-    assert np.array_equal(read_image(path), COLOUR)
+    path = saved(tmp_path / name, frames[0], save_all=True, append_images=frames[1:], lossless=True)
+    assert "2 pages or frames" in str(refusal(path))
+    for frame, pixels in enumerate([COLOUR, 255 - COLOUR]):
+        info = verify_image(path, ViewChoice(frame=frame))
+        assert info.view == View(frame=frame)
+        assert np.array_equal(read_image(path, info.view), pixels)
+    with pytest.raises(ImageError, match="no frame 2, it has 2"):
+        verify_image(path, ViewChoice(frame=2))
+
+
+def test_smaller_copies_in_a_tiff_and_previews_in_a_jpeg_are_no_pages(tmp_path: Path) -> None:
+    small = Pillow.fromarray(COLOUR).resize((4, 3))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    tiff = saved(tmp_path / "a.tif", Pillow.fromarray(COLOUR), save_all=True, append_images=[small])
+    assert np.array_equal(read_image(tiff), COLOUR)
+    assert verify_image(tiff).view is None
+    phone = saved(tmp_path / "a.jpg", Pillow.fromarray(COLOUR), format="MPO", save_all=True, append_images=[small])
+    assert read_image(phone).shape == (6, 8, 3)
 
 
 # --- damage and bombs
@@ -254,7 +273,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
 
 
 def test_a_file_of_too_many_bytes_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 50)
     assert refusal(saved(tmp_path / "a.png", Pillow.fromarray(COLOUR))).reason == "image_too_large"
 
 

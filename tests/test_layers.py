@@ -17,9 +17,11 @@ ONLY_HERE = {
     "scispacy": {"detect"},
     "ray": {"engines"},
     "albumentations": {"corrupt"},
-    "cv2": {"images", "burned_in", "corrupt", "lab"},
+    "cv2": {"images", "burned_in", "imaging", "corrupt", "lab"},
     "torch": {"train", "lab", "models", "generate", "check", "edit", "evaluate"},
     "openai": {"models"},
+    "pydicom": {"imaging"},
+    "nibabel": {"imaging"},
 }
 
 
