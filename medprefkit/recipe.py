@@ -21,7 +21,7 @@ from medprefkit.resources import resource_dir
 
 RECIPE_VERSION = "1.0"
 
-_LOCAL_KEYS = {"data_root"}  # where a machine keeps its data: part of no result, so of no hash
+_LOCAL_KEYS = {"data_root", "calls", "policy"}  # where a machine keeps what: part of no result, so of no hash
 _EFFORT_KEYS = {"shards", "batch_size", "view"}  # how the work is cut, and how much of it the page shows
 
 
@@ -136,9 +136,10 @@ class PluginSpec(_Spec):
 
 
 class GenerateSpec(PluginSpec):
-    """Where the answers come from."""
+    """Where the answers come from, and how many an example gets."""
 
     use: str = "scripted"
+    samples: Annotated[int, Field(ge=1)] = 1
 
 
 class DetectSpec(PluginSpec):
@@ -220,6 +221,8 @@ class Recipe(_Spec):
     seed: int = 0
     shards: Annotated[int, Field(ge=1, le=100_000)] = 8
     data_root: str = "."
+    calls: str | None = None
+    policy: str | None = None
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     sources: Annotated[list[SourceSpec], Field(min_length=1)]
     generate: GenerateSpec = GenerateSpec()

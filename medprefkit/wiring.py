@@ -1,14 +1,19 @@
 """Wiring: what a recipe names becomes readers and steps. The one place that knows recipe and stages both."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from medprefkit.errors import RecipeError
+from medprefkit.context import RunContext, UsesContext
+from medprefkit.errors import ImageError, RecipeError
+from medprefkit.images import read_image, resolve
 from medprefkit.lab.phantom import draw_phantoms
+from medprefkit.models.calls import CallStore
+from medprefkit.protocols import Checker, Image
 from medprefkit.recipe import (
     ImageFolderSource,
     IuXraySource,
@@ -20,8 +25,9 @@ from medprefkit.recipe import (
     TableSource,
     VqaRadSource,
     plugin_options,
+    recipe_hash,
 )
-from medprefkit.records import Dropped, Example
+from medprefkit.records import Dropped, Example, Stage
 from medprefkit.registry import Kind, load
 from medprefkit.sources import table
 from medprefkit.sources.admit import refuse_duplicates
@@ -34,14 +40,67 @@ from medprefkit.sources.vqa_rad import read_vqa_rad
 from medprefkit.steps import CheckStep, DetectStep, EditStep, GenerateStep, Step
 from medprefkit.store import RunDir
 
+if TYPE_CHECKING:
+    from medprefkit.corrupt.step import CorruptStep
 
-def plug_in(kind: Kind, spec: PluginSpec) -> Any:
-    """Build what a recipe names, with its options.
+
+def plug_in(kind: Kind, spec: PluginSpec, context: RunContext | None = None) -> Any:
+    """Build what a recipe names, with its options, and lend it the context of its run.
+
+    Args:
+        kind: What it is.
+        spec: Its name and options.
+        context: Of the run; None where there is none, for plug-ins that need none.
 
     Raises:
-        RecipeError: If it is not installed or refuses an option.
+        RecipeError: If it is not installed, refuses an option, or needs a run and there is none.
     """
-    return load(kind, spec.use)(**plugin_options(kind, spec, where=f"{spec.use}.with"))
+    plugin = load(kind, spec.use)(**plugin_options(kind, spec, where=f"{spec.use}.with"))
+    if isinstance(plugin, UsesContext):
+        if context is None:
+            raise RecipeError(f"{spec.use} needs a run: name it in a recipe")
+        plugin.attach(context)
+    return plugin
+
+
+def context_of(stage: Stage, recipe: Recipe, run_dir: Path) -> RunContext:
+    """Return what a stage of a run lends to its plug-ins; nothing is opened before it is used."""
+    root = data_root(recipe, run_dir)
+    return RunContext(
+        run_seed=recipe.seed,
+        stage=stage,
+        calls=call_store(recipe, run_dir),
+        images=functools.partial(_images, root),
+        without_lesion=functools.partial(_without_lesion, recipe, run_dir),
+        policy=Path(recipe.policy).expanduser() if recipe.policy is not None else None,
+        detector=functools.partial(plug_in, "detectors", recipe.detect),
+        checker=functools.partial(_checker, stage, recipe, run_dir),
+    )
+
+
+def call_store(recipe: Recipe, run_dir: Path) -> CallStore:
+    """Return the store of what models said: the run's own, or the one that the recipe shares between runs."""
+    if recipe.calls is None:
+        return CallStore(run_dir / "calls.sqlite", run="this")
+    return CallStore(Path(recipe.calls).expanduser(), run=f"{recipe.name} {recipe_hash(recipe)} {run_dir.resolve()}")
+
+
+def _checker(stage: Stage, recipe: Recipe, run_dir: Path) -> Checker:
+    checker: Checker = plug_in("checkers", recipe.check, context_of(stage, recipe, run_dir))
+    return checker
+
+
+def _images(root: Path, example: Example) -> tuple[Image, ...]:
+    return tuple(read_image(resolve(root, ref.path)) for ref in example.images)
+
+
+def _without_lesion(recipe: Recipe, run_dir: Path, example: Example) -> tuple[Image, ...] | None:
+    if recipe.corrupt is None or not example.lesion_masks:
+        return None
+    try:
+        return _corrupt_step(recipe, run_dir).without_lesion(example)
+    except ImageError:  # the stage `corrupt` will say why; a check can do without
+        return None
 
 
 def read_sources(recipe: Recipe, store: RunDir) -> Iterator[Example | Dropped]:
@@ -56,7 +115,17 @@ def read_sources(recipe: Recipe, store: RunDir) -> Iterator[Example | Dropped]:
             with store.folder_of("phantom") as folder:
                 draw_phantoms(folder, n=source.n, seed=recipe.seed, watch=_bar)
     outcomes = (_read_source(source, root) for source in recipe.sources)
-    return refuse_duplicates(itertools.chain.from_iterable(outcomes))
+    single = refuse_duplicates(itertools.chain.from_iterable(outcomes))
+    return single if recipe.generate.samples == 1 else _repeated(single, recipe.generate.samples)
+
+
+def _repeated(outcomes: Iterable[Example | Dropped], n: int) -> Iterator[Example | Dropped]:
+    """Yield every example n times, each to be answered by itself; the copies share its group."""
+    for outcome in outcomes:
+        yield outcome
+        if isinstance(outcome, Example):
+            for number in range(2, n + 1):
+                yield outcome.model_copy(update={"id": f"{outcome.id}#{number}"})
 
 
 def _bar(numbers: range) -> Iterable[int]:
@@ -89,21 +158,21 @@ def make_step(stage: str, recipe: Recipe, run_dir: Path) -> Step:
     """
     match stage:
         case "generate":
-            return GenerateStep(plug_in("generators", recipe.generate))
+            return GenerateStep(plug_in("generators", recipe.generate, context_of("generate", recipe, run_dir)))
         case "detect":
             return DetectStep(plug_in("detectors", recipe.detect))
         case "check":
-            return CheckStep(plug_in("checkers", recipe.check))
+            return CheckStep(_checker("check", recipe, run_dir))
         case "edit":  # it reads and judges its own text again
-            detector, checker = plug_in("detectors", recipe.detect), plug_in("checkers", recipe.check)
-            return EditStep(plug_in("editors", recipe.edit), detector, checker)
+            detector, checker = plug_in("detectors", recipe.detect), _checker("edit", recipe, run_dir)
+            return EditStep(plug_in("editors", recipe.edit, context_of("edit", recipe, run_dir)), detector, checker)
         case "corrupt":
             return _corrupt_step(recipe, run_dir)
         case _:
             raise ValueError(f"{stage} has no step")
 
 
-def _corrupt_step(recipe: Recipe, run_dir: Path) -> Step:
+def _corrupt_step(recipe: Recipe, run_dir: Path) -> "CorruptStep":
     from medprefkit.corrupt.step import CorruptStep  # heavy: OpenCV
 
     if recipe.corrupt is None:

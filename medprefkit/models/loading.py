@@ -20,8 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from medprefkit.errors import ModelError
 from medprefkit.models.image_only import MODEL_TYPES, load_image_only
-
-Precision = Literal["fp32", "bf16", "fp16"]
+from medprefkit.models.opening import Precision as Precision  # the trainer takes it from here
 
 Quantization = Literal["none", "8bit", "4bit"]
 

@@ -16,7 +16,8 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 
 from medprefkit.errors import ModelError
 from medprefkit.models.fingerprint import adapter_revision, model_name, model_revision
-from medprefkit.models.loading import Precision, load_generator, load_processor, quiet
+from medprefkit.models.loading import load_generator, load_processor, quiet
+from medprefkit.models.opening import Precision
 from medprefkit.models.requests import Failure, FinishReason, Keep, Outcome, Reply, Request
 from medprefkit.models.sampling import RecordSampler, StopAt, uniforms_of
 
