@@ -78,10 +78,16 @@ def mask_of_annotation(
     return _checked_mask_of(annotation, shape, fill_box)
 
 
-def boxes_of(annotation: object) -> list[Box]:
-    """Return the boxes of annotations that have nothing but a box, in order; none where all have more."""
-    listed = annotation if isinstance(annotation, Sequence) else [annotation]
-    return [_box_of(one["bbox"]) for one in listed if isinstance(one, Mapping) and _has_box_alone(one)]
+def boxes_of(annotation: Any, classes: Sequence[str], image: str | None) -> list[Box]:
+    """Return the boxes that `mask_of_annotation` would fill, in order; none for what it would refuse."""
+    try:
+        if isinstance(annotation, Mapping) and isinstance(annotation.get("annotations"), Sequence):
+            annotation = _of_image(annotation, image)
+        listed = annotation if isinstance(annotation, Sequence) else [annotation]
+        alone = [one for one in listed if isinstance(one, Mapping) and _is_of(one, classes) and _has_box_alone(one)]
+        return [_box_of(one["bbox"]) for one in alone]
+    except (ImageError, TypeError, ValueError):  # reading the mask itself will say what is wrong
+        return []
 
 
 def _of_image(coco: Mapping[str, Any], image: str | None) -> list[Mapping[str, Any]]:

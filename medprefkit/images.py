@@ -10,7 +10,7 @@ gave.
 """
 
 from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal, NamedTuple
 
 import cv2
@@ -19,31 +19,43 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from PIL.Image import Image as PillowImage
 
+from medprefkit.annotations import Box, boxes_of
 from medprefkit.errors import ImageError
+from medprefkit.imaging.boxes import BoxRegions, Ellipses
 from medprefkit.imaging.formats import format_of, read_volume_frame
-from medprefkit.imaging.lesions import Pictured, largest_frame, lesion_mask_of, placed, read_lesion_mask
-from medprefkit.imaging.pictures import decode_picture, rgb_of
+from medprefkit.imaging.lesions import (
+    Pictured,
+    largest_frame,
+    lesion_mask_of,
+    mask_of_text,
+    read_annotation,
+    read_lesion_mask,
+)
+from medprefkit.imaging.pictures import FORMATS, decode_picture, rgb_of
 from medprefkit.imaging.windows import ViewChoice, choice_of
-from medprefkit.protocols import Image
-from medprefkit.records import ImageRef, View
+from medprefkit.protocols import Image, Mask
+from medprefkit.records import ImageRef, MaskRef, View
 
 __all__ = [
+    "FORMATS",
     "ImageInfo",
     "Kind",
-    "Pictured",
     "ViewChoice",
+    "boxes_of_refs",
     "decode_image",
     "encode_png",
     "image_of",
     "is_grey",
     "lesion_mask_of",
-    "placed",
+    "n_stored_bytes",
     "read_image",
+    "read_lesion",
     "read_lesion_mask",
     "read_ref",
     "resolve",
     "shrink_image",
     "stored_bytes",
+    "stored_name",
     "verify_image",
 ]
 
@@ -151,6 +163,77 @@ def read_ref(root: Path, ref: ImageRef) -> Image:
         ImageError: As `resolve` and `read_image`.
     """
     return read_image(resolve(root, ref.path), ref.view)
+
+
+def read_lesion(
+    root: Path, ref: ImageRef, masks: Sequence[MaskRef], image: Image, regions: BoxRegions | None = None
+) -> Mask:
+    """Read and unite the masks of one image.
+
+    Args:
+        root: The data root.
+        ref: The image's file.
+        masks: Its masks, at least one. An empty one beside others says that its kind of lesion is absent.
+        image: Its pixels.
+        regions: Makes regions of boxes; ellipses where None.
+
+    Returns:
+        (height, width), True on the lesion; at least one pixel is True.
+
+    Raises:
+        ImageError: As `resolve` and `read_lesion_mask`.
+    """
+    shape = (image.shape[0], image.shape[1])
+    of = Pictured(resolve(root, ref.path), ref.view)
+    fill = (regions or Ellipses()).fill_for(image)
+    lesion = np.zeros(shape, np.bool_)
+    empty: ImageError | None = None
+    for mask in masks:
+        try:
+            if mask.annotation:
+                lesion |= mask_of_text(mask.annotation, shape, mask.classes, of, fill)
+            else:
+                path = resolve(root, mask.path, kind="mask")
+                lesion |= read_lesion_mask(
+                    path, shape, place_px=mask.place_px, classes=mask.classes, of=of, fill_box=fill
+                )
+        except ImageError as error:
+            if error.reason != "mask_empty":
+                raise
+            empty = error
+    if empty is not None and not lesion.any():
+        raise empty
+    return lesion
+
+
+def boxes_of_refs(root: Path, ref: ImageRef, masks: Sequence[MaskRef]) -> list[Box]:
+    """Return the boxes among an image's masks, for what makes regions of many at once.
+
+    Raises:
+        ImageError: As `read_lesion`.
+    """
+    name = Path(ref.path).name
+    found: list[Box] = []
+    for mask in masks:
+        path = None if mask.annotation else resolve(root, mask.path, kind="mask")
+        if path is None or path.suffix.lower() == ".json":
+            found += boxes_of(read_annotation(path or mask.annotation), mask.classes, name)
+    return found
+
+
+def stored_name(ref: ImageRef) -> str:
+    """Return the file name under which an image goes into a dataset: its own, or that of a PNG."""
+    name = PurePosixPath(ref.path).name
+    return name if ref.view is None else f"{name.split('.')[0]}.png"
+
+
+def n_stored_bytes(root: Path, ref: ImageRef) -> int:
+    """Return how many bytes `stored_bytes` will be; of one that is made of its file, at most how many its file has.
+
+    Raises:
+        ImageError: As `resolve`.
+    """
+    return resolve(root, ref.path).stat().st_size
 
 
 def stored_bytes(root: Path, ref: ImageRef) -> bytes:

@@ -124,10 +124,10 @@ Axis = Literal["sagittal", "coronal", "axial"]
 
 
 class View(Record):
-    """The one picture that was made of a DICOM or NIfTI file; the same view of the same file gives the same pixels."""
+    """The one picture that was made of a file that could give several; the same view gives the same pixels again."""
 
     frame: Annotated[int, Field(ge=0)] = 0
-    """Frame of a DICOM file; slice of a NIfTI file, in the file's own order along the axis. Counts from 0."""
+    """Frame of a DICOM file, page of a TIFF file, slice of a NIfTI file in its own order along the axis; from 0."""
     axis: Axis = "axial"
     """What the slices of a NIfTI file stand across; says nothing of a DICOM file, which has frames."""
     window: tuple[float, float] | None = None
@@ -142,20 +142,29 @@ class ImageRef(Record):
 
     path: str
     view: View | None = None
-    """Of a DICOM or NIfTI file; None for a file that is one picture."""
+    """Of a DICOM or NIfTI file, or one of several pages; None for a file that is one picture."""
 
 
 class MaskRef(Record):
-    """A lesion mask file, named relative to the data root, and the image that it belongs to."""
+    """A lesion mask, a file named relative to the data root or an annotation, and the image that it belongs to."""
 
     path: str
+    """Empty where there is an annotation instead."""
+    annotation: str = ""
+    """JSON, as `annotations.mask_of_annotation` takes it: run lengths, polygons or boxes that the source's row holds."""
     image_index: int = 0
     classes: tuple[str, ...] = ()
-    """Which classes of the file are lesion, as `imaging.classes` reads them; all of them where empty."""
+    """Which classes of the mask are lesion: numbers, colours, segments or categories; all of them where empty."""
     label: str = ""
     """What the mask shows, in the source's words ("ground glass"); empty where the source does not say."""
     place_px: tuple[int, int] | None = None
     """(left, top) of a mask that was cropped out of the image's frame, pixels; None for one of the image's size."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if bool(self.path) == bool(self.annotation):
+            raise ValueError("a mask is a path or an annotation, one of the two")
+        return self
 
 
 class Example(Record):

@@ -1,6 +1,7 @@
 """Rows: a pair and the bytes of its images as the columns of `features`.
 
-Files are passed on as they are, never re-encoded. Where a corrupted image names a clean copy, that copy stands for the
+Pictures are passed on as they are, never re-encoded; of a DICOM or NIfTI file the one picture that was made of it, and
+nothing else that it holds. Where a corrupted image names a clean copy, that copy stands for the
 original, so that the codec tells nothing.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 from medprefkit.build.split import Member
 from medprefkit.errors import DatasetError
-from medprefkit.images import resolve
+from medprefkit.images import n_stored_bytes, resolve, stored_bytes, stored_name
 from medprefkit.records import CorruptedImage, ImageRef, PhraseSpan, PreferencePair, Verdict
 
 
@@ -35,7 +36,7 @@ def n_image_bytes(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> in
         ImageError: If one is missing or outside its root.
         DatasetError: If the corrupted images do not match the clean ones in number.
     """
-    return sum(path.stat().st_size for files in _files(pair, data_root, run_dir).values() for path in files)
+    return sum(n_stored_bytes(root, ref) for refs in _files(pair, data_root, run_dir).values() for root, ref in refs)
 
 
 def row_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> dict[str, Any]:
@@ -51,8 +52,8 @@ def row_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> dict[str,
         DatasetError: If the corrupted images do not match the clean ones in number.
     """
     embedded = {
-        column: [{"bytes": path.read_bytes(), "path": path.name} for path in files]
-        for column, files in _files(pair, data_root, run_dir).items()
+        column: [{"bytes": stored_bytes(root, ref), "path": stored_name(ref)} for root, ref in refs]
+        for column, refs in _files(pair, data_root, run_dir).items()
     }
     return {
         "id": pair.id,
@@ -70,23 +71,24 @@ def row_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> dict[str,
     }
 
 
-def _files(pair: PreferencePair, data_root: Path, run_dir: Path) -> dict[str, list[Path]]:
+def _files(pair: PreferencePair, data_root: Path, run_dir: Path) -> dict[str, list[tuple[Path, ImageRef]]]:
+    """Return by column what its images are, and what their paths are relative to."""
     corrupted = pair.corrupted
     if corrupted is None:
-        return {"images": _resolved(pair.images, data_root), "corrupted_images": [], "control_images": []}
+        return {"images": _under(data_root, pair.images), "corrupted_images": [], "control_images": []}
     files = {
-        "images": _resolved(corrupted.clean, run_dir) or _resolved(pair.images, data_root),
-        "corrupted_images": _resolved(corrupted.corrupted, run_dir),
-        "control_images": _resolved(corrupted.control, run_dir),
+        "images": _under(run_dir, corrupted.clean) or _under(data_root, pair.images),
+        "corrupted_images": _under(run_dir, corrupted.corrupted),
+        "control_images": _under(run_dir, corrupted.control),
     }
-    for column, paths in files.items():
-        if len(paths) not in {len(pair.images), 0 if column == "control_images" else len(pair.images)}:
-            raise DatasetError(f"{pair.id}: {len(paths)} {column} for {len(pair.images)} images; corrupt it again")
+    for column, refs in files.items():
+        if len(refs) not in {len(pair.images), 0 if column == "control_images" else len(pair.images)}:
+            raise DatasetError(f"{pair.id}: {len(refs)} {column} for {len(pair.images)} images; corrupt it again")
     return files
 
 
-def _resolved(refs: Sequence[ImageRef], root: Path) -> list[Path]:
-    return [resolve(root, ref.path) for ref in refs]
+def _under(root: Path, refs: Sequence[ImageRef]) -> list[tuple[Path, ImageRef]]:
+    return [(root, ref) for ref in refs]
 
 
 def _span(span: PhraseSpan) -> dict[str, Any]:

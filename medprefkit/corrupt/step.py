@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import numpy as np
-
+from medprefkit.annotations import Box
 from medprefkit.corrupt.apply import Corrupted, apply_corruption
 from medprefkit.errors import ImageError, RecipeError
-from medprefkit.images import encode_png, is_grey, read_image, read_lesion_mask, resolve
-from medprefkit.protocols import Corruption, Image, Mask
+from medprefkit.images import boxes_of_refs, encode_png, is_grey, read_lesion, read_ref
+from medprefkit.imaging.boxes import BoxRegions, Ellipses
+from medprefkit.protocols import Corruption, Image
 from medprefkit.records import Case, CorruptedImage, Dropped, DropReason, Example, ImageRef, MaskRef, Region
 from medprefkit.seeds import rng_for
 
@@ -45,6 +45,7 @@ class CorruptStep:
         control: bool = True,
         max_lesion_share: float = 0.5,
         min_lesion_px: int = 4,
+        regions: BoxRegions | None = None,
     ) -> None:
         """Prepare to write into `run_dir`.
 
@@ -57,6 +58,7 @@ class CorruptStep:
             control: Also write the same corruption on healthy tissue, where there is room for it.
             max_lesion_share: Lesion pixels over image pixels above which an image is refused.
             min_lesion_px: A smaller mask is refused as empty.
+            regions: Makes regions of masks that are boxes; ellipses where None.
 
         Raises:
             RecipeError: If the corruption is no dataclass.
@@ -70,9 +72,11 @@ class CorruptStep:
         self._control = control
         self._max_lesion_share = max_lesion_share
         self._min_lesion_px = min_lesion_px
+        self._regions = regions or Ellipses()
 
     def __call__(self, batch: Sequence[Case]) -> list[CorruptedImage | Dropped]:
         """Corrupt every example of the batch; what a file or a limit refuses is dropped with the reason."""
+        self._regions.prepare(self._boxed(batch))
         return [self._outcome(case.example) for case in batch]
 
     def without_lesion(self, example: Example) -> tuple[Image, ...]:
@@ -99,13 +103,13 @@ class CorruptStep:
         rng = rng_for(self._run_seed, "corrupt", example.id)
         pictures = []
         for index, ref in enumerate(example.images):
-            clean = read_image(resolve(self._data_root, ref.path))
-            masks = [mask for mask in example.lesion_masks if mask.image_index == index]
+            clean = read_ref(self._data_root, ref)
+            masks = _masks_of(example, index)
             result = None
             if masks:
                 result = apply_corruption(
                     clean,
-                    self._lesion(masks, clean),
+                    read_lesion(self._data_root, ref, masks, clean, self._regions),
                     self._corruption,
                     rng,
                     control=self._control,
@@ -117,18 +121,17 @@ class CorruptStep:
             raise ImageError("mask_missing", "none of its images has a lesion mask; nothing to corrupt")
         return pictures
 
-    def _lesion(self, refs: Sequence[MaskRef], image: Image) -> Mask:
-        """Unite the masks of one image; an empty one beside others says that its kind of lesion is absent."""
-        height, width = image.shape[:2]
-        lesion = np.zeros((height, width), np.bool_)
-        for ref in refs:
-            path = resolve(self._data_root, ref.path, kind="mask")
-            try:
-                lesion |= read_lesion_mask(path, (height, width), place_px=ref.place_px)
-            except ImageError as error:
-                if error.reason != "mask_empty" or len(refs) == 1:
-                    raise
-        return lesion
+    def _boxed(self, batch: Sequence[Case]) -> list[tuple[Image, list[Box]]]:
+        """Return the images of which a mask is a box; one that cannot be read is left to `_outcome` to report."""
+        found: list[tuple[Image, list[Box]]] = []
+        for case in batch:
+            for index, ref in enumerate(case.example.images):
+                try:
+                    if boxes := boxes_of_refs(self._data_root, ref, _masks_of(case.example, index)):
+                        found.append((read_ref(self._data_root, ref), boxes))
+                except ImageError:
+                    continue
+        return found
 
     def _record(self, example: Example, pictures: Sequence[_Pictures]) -> CorruptedImage:
         results = [picture.result for picture in pictures if picture.result is not None]
@@ -171,6 +174,10 @@ class CorruptStep:
         temporary.write_bytes(encode_png(image, grey=grey))
         temporary.replace(path)
         return ImageRef(path=f"{FOLDER}/{stem}.png")
+
+
+def _masks_of(example: Example, image_index: int) -> list[MaskRef]:
+    return [mask for mask in example.lesion_masks if mask.image_index == image_index]
 
 
 def _options_of(corruption: object, name: str) -> str:

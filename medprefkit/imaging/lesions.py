@@ -158,7 +158,7 @@ def _lesion_in(
 ) -> Mask:
     if path.suffix.lower() == ".json":
         image = of.path.name if of is not None else None
-        return mask_of_annotation(_annotation_in(path), shape, classes=classes, image=image, fill_box=fill_box)
+        return mask_of_annotation(read_annotation(path), shape, classes=classes, image=image, fill_box=fill_box)
     kind = format_of(path)
     if kind == "picture":
         return _drawn(decode_picture(path).picture, classes)
@@ -183,11 +183,31 @@ def _drawn(picture: PillowImage, classes: Sequence[str]) -> Mask:
     return lesion_of(rgb_of(picture), numbers_of_picture(picture), classes)
 
 
-def _annotation_in(path: Path) -> Any:
+def mask_of_text(
+    annotation: str, shape: tuple[int, int], classes: Sequence[str], of: Pictured | None, fill_box: FillBox
+) -> Mask:
+    """Return the mask of an annotation that a record holds; `read_lesion_mask` says of what.
+
+    Raises:
+        ImageError: `mask_unreadable`, `mask_size_mismatch`, `mask_empty`.
+    """
+    image = of.path.name if of is not None else None
+    found = mask_of_annotation(read_annotation(annotation), shape, classes=classes, image=image, fill_box=fill_box)
+    return placed(found, shape, "the annotation")
+
+
+def read_annotation(source: Path | str) -> Any:
+    """Read a JSON file, or JSON text.
+
+    Raises:
+        ImageError: `mask_missing`, `mask_unreadable`.
+    """
     try:
-        if path.stat().st_size > MAX_ANNOTATION_BYTES:
+        if isinstance(source, str):
+            return json.loads(source)
+        if source.stat().st_size > MAX_ANNOTATION_BYTES:
             raise ImageError("mask_unreadable", f"more than {MAX_ANNOTATION_BYTES} bytes; split it by image")
-        return json.loads(path.read_bytes())
+        return json.loads(source.read_bytes())
     except FileNotFoundError as error:
         raise ImageError("mask_missing", f"{error.strerror}; check the path") from error
     except (OSError, ValueError, RecursionError) as error:

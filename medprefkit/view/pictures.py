@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
-from medprefkit.images import read_image, resolve
+from medprefkit.images import read_ref
 from medprefkit.protocols import Image
 from medprefkit.records import ImageRef, PreferencePair, Region
 
@@ -44,11 +44,11 @@ def trios_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> list[Tr
     corrupted = pair.corrupted
     trios: list[Trio] = []
     for index, ref in enumerate(pair.images):
-        clean = read_image(resolve(data_root, ref.path))
+        clean = read_ref(data_root, ref)
         if corrupted is None or index >= len(corrupted.corrupted):
             trios.append(Trio(Picture(clean, None), None, None))
             continue
-        without = read_image(resolve(run_dir, corrupted.corrupted[index].path))
+        without = read_ref(run_dir, corrupted.corrupted[index])
         control = _control(corrupted.control[index : index + 1], run_dir)
         region = None if np.array_equal(clean, without) else corrupted.region  # the lesion is on another image
         trios.append(Trio(Picture(clean, region), Picture(without, region), control))
@@ -65,4 +65,4 @@ def data_uri(pixels: Image, side_px: int) -> str:
 
 
 def _control(refs: tuple[ImageRef, ...], run_dir: Path) -> Picture | None:
-    return Picture(read_image(resolve(run_dir, refs[0].path)), None) if refs else None
+    return Picture(read_ref(run_dir, refs[0]), None) if refs else None
