@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from medprefkit.corrupt.exemplar import Exemplar
-from medprefkit.corrupt.fill import Fill, Part, lay, parts_in, widened
+from medprefkit.corrupt.fill import Fill, Part, lay, widened
 from medprefkit.corrupt.placement import Place, Scene, places_like, repainted, scene_of
-from medprefkit.corrupt.region import Box, Floats, feather, floats
-from medprefkit.corrupt.surface import grey_of, low_pass, membrane, patch_of, pixels_of, resized
+from medprefkit.corrupt.region import Box, Floats
+from medprefkit.corrupt.surface import grey_of, low_pass, membrane, patch_of, resized
 from medprefkit.corrupt.tissue import Body, body_of
 from medprefkit.protocols import Image, Mask
 
@@ -44,17 +44,15 @@ class HealthyBlend(Fill):
     those that fit nowhere well, are filled piece by piece, see `Exemplar`.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
-        feather_px: Width, inside the region, over which the donor fades in (pixels).
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         choices: A donor is drawn from this many best fitting ones; 1 always takes the best.
     """
 
-    feather_px: int = 2
     choices: int = 1
 
     def _fill(self, painted: Image, lesion_mask: Mask, region: Mask, rng: np.random.Generator) -> None:
         body = body_of(painted)
-        parts = sorted(parts_in(region, lesion_mask, body), key=_size, reverse=True)
+        parts = sorted(self._parts(region, lesion_mask, body), key=_size, reverse=True)
         unpainted = region.copy()
         scene: Scene | None = None
         for index, part in enumerate(parts):
@@ -63,7 +61,7 @@ class HealthyBlend(Fill):
                 scene = repainted(scene, painted) if scene else scene_of(painted, body.tissue & ~region, region)
                 donors = self._donors(painted, scene, part, unpainted, body)
             if donors and donors[0].shows <= _FOREIGN:
-                lay(painted, part, pixels_of(donors[int(rng.integers(len(donors[: self.choices])))].filling))
+                lay(painted, part, donors[int(rng.integers(len(donors[: self.choices])))].filling)
             else:
                 self._paint(painted, part, unpainted, body, rng)
             unpainted[part.box.slices] &= ~part.hole
@@ -75,12 +73,12 @@ class HealthyBlend(Fill):
         places = places_like(scene, part.box, part.hole, match_rim=True)
         box = part.box.padded(_RIM_PX, unpainted.shape)
         hole = widened(part, box, part.hole)
-        weight = feather(hole, self.feather_px)[..., None]
         around = body.tissue[box.slices] & ~unpainted[box.slices]
+        patch = painted[box.slices].astype(np.float32)
         found = []
         for place in places:
-            filling = _blended(painted, box, ~unpainted[box.slices], weight, place)
-            shows = place.misfit / len(scene.planes) + _shows(filling, hole, around)
+            filling = _blended(painted, box, ~unpainted[box.slices], place)
+            shows = place.misfit / len(scene.planes) + _shows(np.where(hole[..., None], filling, patch), hole, around)
             found.append(_Donor(filling[part.box.within(box).slices], shows))
         return sorted(found, key=_how_much)
 
@@ -93,8 +91,8 @@ def _how_much(donor: _Donor) -> float:
     return donor.shows
 
 
-def _blended(painted: Image, box: Box, known: Mask, weight: Floats, place: Place) -> Floats:
-    """Return the box with the donor at `place` in its hole; `weight` (height, width, 1) is the donor's share."""
+def _blended(painted: Image, box: Box, known: Mask, place: Place) -> Floats:
+    """Return what the donor at `place` puts into the box, its brightness fitted to what is known around the hole."""
     patch, donor, inside = patch_of(painted[box.slices]), *_donor_patch(painted, box, place)
     if donor.shape[2] != patch.shape[2]:
         patch, donor = (np.broadcast_to(p, (*p.shape[:2], 3)).astype(np.float32) for p in (patch, donor))
@@ -102,7 +100,7 @@ def _blended(painted: Image, box: Box, known: Mask, weight: Floats, place: Place
     if rim.any():
         difference = np.where(rim[..., None], low_pass(patch - donor, rim, 2.0), 0).astype(np.float32)
         donor = donor + membrane(difference, rim)
-    return floats(weight * donor + (1 - weight) * patch)
+    return donor
 
 
 def _shows(filling: Floats, hole: Mask, around: Mask) -> float:
@@ -115,7 +113,9 @@ def _shows(filling: Floats, hole: Mask, around: Mask) -> float:
     scale = max(1.0, max(hole.shape) / _JUDGED_PX)
     size = max(1, round(hole.shape[1] / scale)), max(1, round(hole.shape[0] / scale))
     small = resized(filling, size, cv2.INTER_AREA)
-    inside, outside = (cv2.resize(m.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for m in (hole, around))
+    inside, outside = (
+        cv2.resize(m.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for m in (hole, around)
+    )
     if not (inside.any() and outside.any()):
         return 0.0
     base = membrane(low_pass(small, outside, 2.0), outside)

@@ -7,7 +7,7 @@ import numpy as np
 
 from medprefkit.corrupt.fill import Fill, Part, lay, widened
 from medprefkit.corrupt.region import Floats, depth_of, feather, floats
-from medprefkit.corrupt.surface import patch_of, pixels_of, resized
+from medprefkit.corrupt.surface import patch_of, resized
 from medprefkit.corrupt.tissue import Body
 from medprefkit.protocols import Image, Mask
 
@@ -19,7 +19,7 @@ class Blur(Fill):
     """Blur the lesion with its surround.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         sigma_px: Standard deviation of the Gaussian (pixels); None for twice the depth of the region, at which a
             round lesion keeps an eighth of its contrast.
     """
@@ -41,7 +41,7 @@ class Blur(Fill):
         patch = patch_of(painted[box.slices])
         soft = _gaussian(patch, sigma)[inside.slices]
         mixed = floats(weight * soft + (1 - weight) * patch[inside.slices])
-        lay(painted, part, pixels_of(mixed))
+        lay(painted, part, mixed)
 
 
 def _gaussian(patch: Floats, sigma_px: float) -> Floats:

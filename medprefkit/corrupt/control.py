@@ -5,14 +5,16 @@ Without it a model could learn that any damage lowers an answer's likelihood; wi
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from medprefkit.corrupt.placement import moved, places_like, scene_of, without
-from medprefkit.corrupt.region import box_of, grow, margin_for, parts_of
-from medprefkit.corrupt.tissue import healthy_of
+from medprefkit.corrupt.placement import Scene, alike_cells, moved, places_like, scene_of, without
+from medprefkit.corrupt.region import box_of, depth_of, grow, margin_for, parts_of
+from medprefkit.corrupt.tissue import body_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
 
+_COMPACT_SHARE = 0.8  # of a gathered control that must hang together
 _MOST_PARTS = 32  # moved one by one; of more, near ones move together
 
 
@@ -35,9 +37,10 @@ def healthy_control(
     """Corrupt healthy tissue instead of the lesion.
 
     Each connected part of the region moves by itself: to the other side of the body where the image shows paired
-    anatomy and that side is healthy, else to where brightness and texture are most like those around the lesion. It
-    keeps a margin from every lesion, and stays off the black background and burned-in text. What is painted there is
-    made from the image without its lesion, so that a lesion is never blurred, continued or copied into the control.
+    anatomy and that side is healthy, else to where brightness and texture are most like those around the lesion. Where
+    its shape fits nowhere, as many pixels of such tissue are taken in another shape. It keeps a margin from every
+    lesion, and stays off the background. What is painted there is made from the image without its lesion, so that a
+    lesion is never blurred, continued or copied into the control.
 
     Args:
         image: (height, width, 3) RGB, uint8. Not modified.
@@ -50,24 +53,66 @@ def healthy_control(
         ImageError: `no_healthy_tissue` if a part fits nowhere, or the corruption cannot work there.
     """
     region = corruption.region(lesion_mask)
-    healthy = healthy_of(image, region, margin_for(None, lesion_mask.shape))
-    scene = scene_of(image, healthy, region)
+    body = body_of(image)
+    # a highlight or a hair may be painted over, burned-in text not; only text is large and outside the body
+    away = ~body.background & ~grow(region, margin_for(None, lesion_mask.shape))
+    scene = scene_of(image, away & body.tissue, region)
+    loose = scene_of(image, away, region)
     target = np.zeros_like(lesion_mask)
     for part in parts_of(region, at_most=_MOST_PARTS):
-        box = box_of(part)
         lesion_part = lesion_mask & part
-        for place in places_like(scene, box, part[box.slices], match_rim=False):
-            candidate = moved(lesion_part, place)
-            claimed = corruption.region(candidate)
-            if candidate.sum() == lesion_part.sum() and not (claimed & ~healthy).any():
-                target |= candidate
-                scene = without(scene, grow(claimed, 1))
-                break
-        else:
+        found = _shifted(lesion_part, part, scene, corruption, away)
+        if found is None:
+            found = _shifted(lesion_part, part, loose, corruption, away)
+        if found is None:
+            found = _gathered(lesion_part, part, loose, corruption, away)
+        if found is None:
             n = int(lesion_part.sum())
             raise ImageError("no_healthy_tissue", f"no healthy tissue holds a part of {n} lesion pixels; no control")
+        target |= found
+        claimed = grow(corruption.region(found), 1)
+        away &= ~claimed
+        scene, loose = without(scene, claimed), without(loose, claimed)
     if lesion_free is None:
         lesion_free = corruption(image, lesion_mask, rng)
     target_region = corruption.region(target)
     painted = corruption(lesion_free, target, rng)
     return Control(np.where(target_region[..., None], painted, image), target_region)
+
+
+def _shifted(lesion_part: Mask, part: Mask, scene: Scene, corruption: Corruption, away: Mask) -> Mask | None:
+    """Return the lesion's own shape in the best place that holds it."""
+    box = box_of(part)
+    n = np.count_nonzero(lesion_part)
+    for place in places_like(scene, box, part[box.slices], match_rim=False):
+        candidate = moved(lesion_part, place)
+        if np.count_nonzero(candidate) == n and not (corruption.region(candidate) & ~away).any():
+            return candidate
+    return None
+
+
+def _gathered(lesion_part: Mask, part: Mask, scene: Scene, corruption: Corruption, away: Mask) -> Mask | None:
+    """Return as many pixels of tissue as the lesion has, in a shape that fits where the lesion's own does not."""
+    n, box = np.count_nonzero(lesion_part), box_of(part)
+    margin = round(float(depth_of(~lesion_part[box.slices])[part[box.slices]].max()))
+    cells = alike_cells(scene, box, part[box.slices])
+    height, width = away.shape
+    alike = cv2.resize(
+        np.repeat(np.repeat(cells, scene.cell_px, axis=0), scene.cell_px, axis=1)[:height, :width].view(np.uint8),
+        (width, height), interpolation=cv2.INTER_NEAREST,
+    )  # fmt: skip
+    free = np.pad(away, 1)
+    room = alike.astype(np.bool_) & (depth_of(free)[1:-1, 1:-1] > margin + 1)
+    if np.count_nonzero(room) < n:
+        return None
+    size = max(3, round(np.sqrt(n)) | 1)
+    density = cv2.blur(room.astype(np.float32), (size, size), borderType=cv2.BORDER_CONSTANT)
+    density[~room] = -1
+    row, column = np.unravel_index(int(np.argmax(density)), density.shape)
+    rows, columns = np.nonzero(room)
+    order = np.argsort((rows - row) ** 2 + (columns - column) ** 2, kind="stable")[:n]
+    found = np.zeros_like(lesion_part)
+    found[rows[order], columns[order]] = True
+    whole = parts_of(found, at_most=n)[0]
+    compact = np.count_nonzero(whole) >= _COMPACT_SHARE * n
+    return found if compact and not (corruption.region(found) & ~away).any() else None

@@ -7,7 +7,7 @@ import numpy as np
 from medprefkit.corrupt.fill import Fill, Part, lay, widened
 from medprefkit.corrupt.quilt import CELLS, Order, quilted
 from medprefkit.corrupt.region import depth_of
-from medprefkit.corrupt.surface import patch_of, pixels_of
+from medprefkit.corrupt.surface import patch_of
 from medprefkit.corrupt.tissue import Body
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
@@ -24,7 +24,7 @@ class Exemplar(Fill):
     """Let edges and texture of the surround grow into the lesion, piece by piece; for lesions among structure.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         side_px: Side of a piece (pixels); None for one that suits the lesion's area, at least 12.
     """
 
@@ -40,7 +40,7 @@ class Texture(Fill):
     """Cover the lesion with squares of healthy tissue, row by row; for large lesions, and for tissue that is all grain.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         side_px: Side of a square (pixels); None for most of the lesion's depth, within 12 pixels and 8 % of the image's
             shorter side.
     """
@@ -75,4 +75,4 @@ def _quilt(
     if filled is None:
         n = int(part.hole.sum())
         raise ImageError("no_healthy_tissue", f"too little healthy tissue beside {n} pixels to cut pieces from")
-    lay(painted, part, pixels_of(filled[part.box.within(box).slices]))
+    lay(painted, part, filled[part.box.within(box).slices])

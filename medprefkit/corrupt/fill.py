@@ -12,7 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from medprefkit.corrupt.region import Box, grow, margin_for
+from medprefkit.corrupt.region import Box, Floats, feather, floats, grow, margin_for
+from medprefkit.corrupt.surface import pixels_of
 from medprefkit.corrupt.tissue import Body, body_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
@@ -25,8 +26,8 @@ class Part(NamedTuple):
     """Tight around it."""
     hole: Mask
     """(height, width) of the box, True on this part alone."""
-    paint: Mask
-    """The hole less its margin on the background: outside the body the picture stays as it is."""
+    weight: Floats
+    """(height, width) of the box, share of the filling: 0 outside the hole and on the background beside the lesion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,15 @@ class Fill(ABC):
         margin_mm: The same in millimetres, in the place of `margin_px`; needs the spacing.
         spacing_mm: How far apart the centres of two pixels are (millimetres), where the image itself does not say.
         strength: Share of the filling in the result, above 0 to 1; below 1 the lesion shines through.
+        feather_px: Width, inside the margin, over which the filling fades in, so that no edge shows (pixels); less
+            where the margin is narrower.
     """
 
     margin_px: int | None = None
     margin_mm: float | None = None
     spacing_mm: float | None = None
     strength: float = 1.0
+    feather_px: int = 2
 
     def __post_init__(self) -> None:
         """Refuse values that no image could make sense of.
@@ -99,23 +103,29 @@ class Fill(ABC):
     def _fill(self, painted: Image, lesion_mask: Mask, region: Mask, rng: np.random.Generator) -> None:
         """Paint every part of the region, in place."""
         body = body_of(painted)
-        for part in parts_in(region, lesion_mask, body):
+        for part in self._parts(region, lesion_mask, body):
             self._paint(painted, part, region, body, rng)
+
+    def _parts(self, region: Mask, lesion_mask: Mask, body: Body) -> Iterator[Part]:
+        """Yield the connected parts (8 neighbours) of a region, in the order in which a reader meets them."""
+        fade_px = min(self.feather_px, self._margin(region.shape))
+        whole = np.ascontiguousarray(region).view(np.uint8)
+        n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+        for label in range(1, n_labels):
+            left, top, width, height = (int(number) for number in stats[label, :4])
+            box = Box(top, top + height, left, left + width)
+            hole = labels[box.slices] == label
+            roomy = box.padded(1, region.shape)
+            inside = box.within(roomy).slices
+            framed = np.zeros(roomy.shape, np.bool_)
+            framed[inside] = hole
+            weight = feather(framed, fade_px)[inside]
+            weight[body.background[box.slices] & ~lesion_mask[box.slices]] = 0
+            yield Part(box, hole, weight)
 
     @abstractmethod
     def _paint(self, painted: Image, part: Part, region: Mask, body: Body, rng: np.random.Generator) -> None:
         """Paint one part, in place; pixels of other parts and of the background are no model for it."""
-
-
-def parts_in(region: Mask, lesion_mask: Mask, body: Body) -> Iterator[Part]:
-    """Yield the connected parts (8 neighbours) of a region, in the order in which a reader meets them."""
-    whole = np.ascontiguousarray(region).view(np.uint8)
-    n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
-    for label in range(1, n_labels):
-        left, top, width, height = (int(number) for number in stats[label, :4])
-        box = Box(top, top + height, left, left + width)
-        hole = labels[box.slices] == label
-        yield Part(box, hole, hole & (lesion_mask[box.slices] | ~body.background[box.slices]))
 
 
 def widened(part: Part, box: Box, hole: Mask) -> Mask:
@@ -125,10 +135,12 @@ def widened(part: Part, box: Box, hole: Mask) -> Mask:
     return whole
 
 
-def lay(painted: Image, part: Part, pixels: Image) -> None:
-    """Put pixels, (height, width, 3) of the part's box, where the part is painted; in place."""
+def lay(painted: Image, part: Part, filling: Floats) -> None:
+    """Mix a filling, (height, width, channels) of the part's box, into the picture by the part's weight; in place."""
     target = painted[part.box.slices]
-    np.copyto(target, pixels, where=part.paint[..., None])
+    weight = part.weight[..., None]
+    mixed = floats(weight * filling + (1 - weight) * target)
+    np.copyto(target, pixels_of(mixed), where=weight > 0)
 
 
 def _mix(painted: Image, image: Image, region: Mask, strength: float) -> None:

@@ -23,7 +23,6 @@ from medprefkit.corrupt.surface import (
     low_pass,
     membrane,
     patch_of,
-    pixels_of,
     resized,
     shrunk,
 )
@@ -40,7 +39,7 @@ class Telea(Fill):
     """Fill the lesion by fast marching, then give it the grain of the tissue around.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         radius_px: Neighbourhood that is read around each painted pixel (pixels of the working scale).
         grain: Strength of the synthesized texture; 1 as around, 0 for none.
     """
@@ -57,7 +56,7 @@ class NavierStokes(Fill):
     """Fill the lesion by continuing lines of equal brightness, then give it the grain of the tissue around.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         radius_px: As of `Telea`.
         grain: As of `Telea`.
     """
@@ -98,7 +97,7 @@ def _inpaint(
         sample = grain_sample(patch_of(painted[wide.slices]), usable, float(filled[part.hole].mean()))
         if sample is not None:
             filled = filled + grain * grain_like(sample, part.box.shape, rng)
-    lay(painted, part, pixels_of(filled))
+    lay(painted, part, filled)
 
 
 def _pad_for(box: Box) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medprefkit.corrupt.fill import Fill, Part, lay
-from medprefkit.corrupt.surface import patch_of, pixels_of
+from medprefkit.corrupt.surface import patch_of
 from medprefkit.corrupt.tissue import Body
 from medprefkit.protocols import Image, Mask
 
@@ -17,7 +17,7 @@ class Noise(Fill):
     """Replace the lesion by Gaussian noise around the brightness of its surround.
 
     Attributes:
-        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm` and `strength`.
+        margin_px: As of `Fill`, like `margin_mm`, `spacing_mm`, `strength` and `feather_px`.
         deviation: Standard deviation of the noise (grey levels of 255). The mean is the surround's, so that few pixels
             are cut off at black or white.
     """
@@ -37,4 +37,4 @@ class Noise(Fill):
         rim = outside & body.tissue[box.slices]
         around = patch[rim] if rim.any() else patch[outside] if outside.any() else patch.reshape(-1, patch.shape[2])
         draws = rng.standard_normal(patch[inside.slices].shape, dtype=np.float32)
-        lay(painted, part, pixels_of(around.mean(axis=0) + np.float32(self.deviation) * draws))
+        lay(painted, part, around.mean(axis=0) + np.float32(self.deviation) * draws)

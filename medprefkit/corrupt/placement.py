@@ -17,7 +17,9 @@ _CELLS = 256
 _N_PLACES = 8
 _CONTENT = 0.5  # weight of a donor's likeness to the tissue around the hole, beside that of its rim
 _PLAINER = 0.3  # weight of a lack of contrast beside that of an excess
-_ALIKE = 1.0  # misfit a plane up to which tissue counts as that of the same organ
+_ALIKE = 2.0  # spreads of the tissue around a lesion up to which brightness counts as that of the same organ
+_ALIKE_SHARE = 0.75  # of a control's cells that must be so
+_EVEN = 6.0  # grey levels that even the most even tissue varies by
 _NEARNESS = 4.0  # misfit that a place a whole diagonal away is worth: the near one is more likely the same organ
 _OTHER_SIDE_DONOR = 0.5  # what the misfit of a contralateral place weighs: a donor must fit all the same
 _OTHER_SIDE_CONTROL = 0.1
@@ -86,8 +88,10 @@ def places_like(scene: Scene, tight: Box, hole: Mask, *, match_rim: bool) -> lis
     found: list[Place] = []
     for mirrored in (False, True):
         healthy = scene.healthy[:, ::-1] if mirrored else scene.healthy
-        fits = _correlate((~healthy).astype(np.float32), shape[box.slices].astype(np.float32)) < 0.5
-        if not fits.any():
+        weight = shape[box.slices].astype(np.float32)
+        free = _correlate((~healthy).astype(np.float32), weight) < 0.5
+        fits = free.copy()
+        if not free.any():
             continue
         cost = np.zeros_like(fits, np.float32)
         for target in scene.planes:
@@ -96,11 +100,32 @@ def places_like(scene: Scene, tight: Box, hole: Mask, *, match_rim: bool) -> lis
             cost += _rim_cost(plane, target, rim, box) + _CONTENT * likeness if match_rim else likeness
         other_side = _other_side(cost, box, scene) if mirrored else np.zeros_like(fits)
         if not match_rim:
-            fits &= (cost <= _ALIKE * len(scene.planes)) | other_side
+            alike = _alike(scene, rim)
+            alike = alike[:, ::-1] if mirrored else alike
+            fits &= _correlate(alike.astype(np.float32), weight) >= _ALIKE_SHARE * weight.sum()
+            fits |= other_side & free
             cost += _NEARNESS * _way(cost, box, scene, mirrored=mirrored)
         cost[other_side] *= _OTHER_SIDE_DONOR if match_rim else _OTHER_SIDE_CONTROL
         found += _best(cost, fits, box, scene, mirrored=mirrored)
     return sorted(found, key=_misfit)
+
+
+def alike_cells(scene: Scene, tight: Box, hole: Mask) -> Mask:
+    """Return the free cells, (rows, columns), with tissue like that around a shape; arguments as of `places_like`."""
+    shape = _shape_of(scene, tight, hole)
+    return _alike(scene, grow(shape, max(2, round(0.02 * max(shape.shape)))) & ~scene.lesions)
+
+
+def _alike(scene: Scene, rim: Mask) -> Mask:
+    """Return the cells whose surroundings are about as bright as a rim, in every plane: tissue of the same organ."""
+    alike = scene.healthy.copy()
+    around = rim if rim.any() else scene.healthy
+    for plane in scene.planes if around.any() else ():
+        smooth = cv2.blur(plane, (3, 3))
+        level = float(np.median(smooth[around]))
+        spread = 1.48 * float(np.median(np.abs(smooth[around] - level))) + _EVEN
+        alike &= np.abs(smooth - level) <= _ALIKE * spread
+    return alike
 
 
 def repainted(scene: Scene, image: Image) -> Scene:

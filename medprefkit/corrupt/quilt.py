@@ -28,7 +28,7 @@ Order = Literal["rows", "edges"]
 
 CELLS = 12
 """Side of a square in cells, at which squares are compared."""
-_MOST_SQUARES = {"rows": 3000, "edges": 1500}
+_MOST_SQUARES = 1500
 _SLACK = 1.1  # a square is drawn from those that fit at most so much worse than the best
 _LEVEL = 2.0  # weight of brightness like the one wanted
 _SHIFTED = 0.2  # weight of being lighter or darker as a whole
@@ -45,7 +45,7 @@ class _Squares(NamedTuple):
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     looks: Floats
-    """(n, cells * cells, channels)."""
+    """(channels, n, cells * cells)."""
     power: Floats
     """(n, cells * cells), the sum of the squared channels."""
     levels: Floats
@@ -72,7 +72,7 @@ def quilted(
     if side > min(hole.shape) or not usable.any():
         return None
     ground = ground_of(patch, usable, side / 2)
-    loom = _loom_of(ground, hole, usable, cell_px, order, rng)
+    loom = _loom_of(ground, hole, usable, cell_px, rng)
     if loom is None:
         return None
     for top, left in loom.places(order):
@@ -80,9 +80,7 @@ def quilted(
     return loom.woven(usable)
 
 
-def _loom_of(
-    ground: Ground, hole: Mask, usable: Mask, cell: int, order: Order, rng: np.random.Generator
-) -> "_Loom | None":
+def _loom_of(ground: Ground, hole: Mask, usable: Mask, cell: int, rng: np.random.Generator) -> "_Loom | None":
     rows, columns = (-(-side // cell) for side in hole.shape)
     pad = (0, rows * cell - hole.shape[0], 0, columns * cell - hole.shape[1])
     size = (columns, rows)
@@ -94,7 +92,7 @@ def _loom_of(
     share, free = (cv2.resize(m, size, interpolation=cv2.INTER_AREA) for m in framed)
     empty = share > 1e-4
     known = (free > 1 - 1e-4) & ~empty
-    squares = _squares_of(looks, known, base, _MOST_SQUARES[order], rng)
+    squares = _squares_of(looks, known, base, _MOST_SQUARES, rng)
     return None if squares is None else _Loom(ground, hole, detail, looks, empty, known, base, squares, cell)
 
 
@@ -106,12 +104,12 @@ def _squares_of(looks: Floats, known: Mask, base: Floats, at_most: int, rng: np.
         chosen = np.sort(rng.choice(len(rows), at_most, replace=False))
         rows, columns = rows[chosen], columns[chosen]
     windows = sliding_window_view(looks, (CELLS, CELLS, looks.shape[2]))[:, :, 0]
-    flat = floats(windows[rows, columns].reshape(len(rows), CELLS**2, -1))
+    flat = np.ascontiguousarray(np.moveaxis(windows[rows, columns].reshape(len(rows), CELLS**2, -1), 2, 0))
     levels = sliding_window_view(base, (CELLS, CELLS))[rows, columns].mean(axis=(1, 2))
-    peak = np.abs(flat).max(axis=(1, 2))
+    peak = np.abs(flat).max(axis=(0, 2))
     plain = peak <= _STANDS_OUT * np.median(peak) + 1  # no letter, hair, highlight
-    kept = flat[plain]
-    return _Squares(rows[plain], columns[plain], kept, floats((kept**2).sum(axis=2)), floats(levels[plain]))
+    kept = flat[:, plain]
+    return _Squares(rows[plain], columns[plain], kept, floats((kept**2).sum(axis=0)), floats(levels[plain]))
 
 
 class _Loom:
@@ -168,7 +166,7 @@ class _Loom:
         known = self._known[place]
         k, shift = self._chosen(self._canvas[place], known, float(self._base[place].mean()), rng)
         self._worth[k] *= _AGAIN
-        look = self._squares.looks[k].reshape(CELLS, CELLS, -1) + shift
+        look = self._squares.looks[:, k].T.reshape(CELLS, CELLS, -1) + shift
         self._canvas[place] = np.where(known[..., None], self._canvas[place], look)
         self._trust[place] = np.where(known, self._trust[place], self._trust[place].mean())
         self._known[place] = True
@@ -181,17 +179,19 @@ class _Loom:
 
     def woven(self, usable: Mask) -> Floats:
         """Return the whole patch, its hole filled."""
-        height, width = self._hole.shape
-        weight = np.maximum(self._weight, 1e-6)
-        single = self._square / weight**2  # 1 where one square lies, 1 / n where n lie
+        near = box_of(self._hole).padded(round(6 * _RIM_SIGMA_PX), self._hole.shape).slices
+        total, square, hole = self._total[near], self._square[near], self._hole[near]
+        weight = np.maximum(self._weight[near], 1e-6)
+        single = square / weight**2  # 1 where one square lies, 1 / n where n lie
         alike = float(np.clip(1 - np.mean(self._misfits) / (2 * self._usual), 0, 1))
-        mixed = self._total / weight / np.sqrt(np.maximum(single + alike * (1 - single), 1e-3))
-        detail, covered = mixed[:height, :width], (self._weight > 1e-3)[:height, :width, 0]
-        rim = covered & usable
+        detail = floats(total / weight / np.sqrt(np.maximum(single + alike * (1 - single), 1e-3)))
+        rim = (weight[..., 0] > 1e-3) & usable[near]
         if rim.any():  # squares reach past the border: what is wrong there is spread over the hole
-            wrong = low_pass(self._ground.detail - detail, rim, _RIM_SIGMA_PX)
+            wrong = low_pass(self._ground.detail[near] - detail, rim, _RIM_SIGMA_PX)
             detail = detail + membrane(np.where(rim[..., None], wrong, 0).astype(np.float32), rim)
-        return floats(self._ground.base + np.where(self._hole[..., None], detail, self._ground.detail))
+        filled = floats(self._ground.base + self._ground.detail)
+        filled[near] = np.where(hole[..., None], self._ground.base[near] + detail, filled[near])
+        return filled
 
     def _full(self, top: int, left: int) -> tuple[slice, slice]:
         side, cell = CELLS * self._cell, self._cell
@@ -203,10 +203,12 @@ class _Loom:
         weight = known.astype(np.float32).ravel()
         n = max(float(weight.sum()), 1.0)
         wanted = look.reshape(CELLS**2, -1) * weight[:, None]
-        # einsum and not BLAS, whose sums depend on the number of threads
-        apart = np.einsum("np,p->n", squares.power, weight) - 2 * np.einsum("npc,pc->n", squares.looks, wanted)
-        shift = (wanted.sum(axis=0) - np.einsum("npc,p->nc", squares.looks, weight)) / n
-        misfit = (apart + float((wanted**2).sum())) / n - (1 - _SHIFTED) * (shift**2).sum(axis=1)
+        misfit = float((wanted**2).sum()) + _dot(squares.power, weight)
+        shift = np.empty((len(squares.rows), look.shape[2]), np.float32)
+        for channel, looks in enumerate(squares.looks):
+            misfit -= 2 * _dot(looks, np.ascontiguousarray(wanted[:, channel]))
+            shift[:, channel] = (wanted[:, channel].sum() - _dot(looks, weight)) / n
+        misfit = misfit / n - (1 - _SHIFTED) * (shift**2).sum(axis=1)
         distance = (squares.levels - level) / self._spread
         cost = (np.maximum(misfit, 0) / self._usual + _LEVEL * distance**2 + 0.02) * self._worth
         near = np.flatnonzero(cost <= _SLACK * cost.min())
@@ -230,3 +232,8 @@ class _Loom:
         priority = np.where(front, confidence * (strength + 4.0), -1.0)
         row, column = np.unravel_index(int(np.argmax(priority)), priority.shape)
         return int(row), int(column)
+
+
+def _dot(looks: Floats, weight: Floats) -> Floats:
+    """Return each row's product with a vector; not by BLAS, whose sums depend on the number of threads."""
+    return floats(np.einsum("np,p->n", looks, weight))

@@ -89,7 +89,8 @@ def test_clean_corrupted_and_control_are_one_codec_and_one_mode(root: Path) -> N
         assert (record.region.left_px, record.region.bottom_px) == (20 - 3, 20 + 14 + 3)
         assert (record.name, record.seed, record.no_control) == ("noise", 7, "")
         assert json.loads(record.options) == {
-            "margin_px": None, "margin_mm": None, "spacing_mm": None, "strength": 1.0, "deviation": 32.0,
+            "margin_px": None, "margin_mm": None, "spacing_mm": None, "strength": 1.0, "feather_px": 2,
+            "deviation": 32.0,
         }  # fmt: skip
 
 
