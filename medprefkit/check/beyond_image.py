@@ -19,10 +19,13 @@ _CHANGE = re.compile(
 )
 _STABLE = re.compile(r"\b(?:stable|unchanged|no (?:significant |interval )?change|similar|persist\w*)\b", re.I)
 _COMPARES = re.compile(
-    r"\b(?:compar\w*|previous\w*|prior|interval|unchanged|chang\w*|stable|again|since|improv\w*|worse\w*|progress\w*|resol\w*|"
+    r"\b(?:compar\w*|previous\w*|prior(?!\s+(?:\w+\s+)?(?:sternotomy|surg\w*|cabg|granulomatous|cholecystectomy|mastectomy|fusion|"
+    r"trauma|fractures?|resection|lobectomy|thoracotomy|cervical|anterior|median|valve|infection|inflammation))|interval|"
+    r"unchanged|chang\w* (?:since|from)|no (?:\w+ )?change|stable|again|since|improv\w*|worse\w*|progress\w*|resol\w*|"
     r"remain\w*|persist\w*|increas\w*|decreas\w*|new(?:ly)?|earlier|redemonstrat\w*|follow-?up)\b",
     re.I,
 )
+_AGAIN = re.compile(r"\s+(?:once\s+)?again", re.I)
 _STABILITY = re.compile(r"(?:stable|unchanged)\b", re.I)
 
 _RULES: dict[str, tuple[ErrorType, Severity, str]] = {
@@ -53,6 +56,22 @@ def _comparison(claim: Claim, facts: Facts) -> Verdict:
     if _COMPARES.search(facts.text):
         return unverifiable(claim, "reference_compares_too")
     words = claim.phrase.text
+    if _AGAIN.fullmatch(words) is not None:
+        return contradicted(
+            claim,
+            "again_without_prior",
+            ruling.BEYOND_IMAGE,
+            "",
+            Wrong("wrong_temporal", claim.phrase, "", "insignificant"),
+        )
+    if re.match(r",?\s*(?:\w+ly\s+)?(?:stable|unchanged|similar)\s+\w+\s", words) and claim.polarity == "affirmed":
+        return contradicted(
+            claim,
+            "stable_without_prior",
+            ruling.BEYOND_IMAGE,
+            "",
+            Wrong("wrong_temporal", claim.phrase, "", "insignificant"),
+        )
     if _STABILITY.search(words) is not None and claim.polarity == "affirmed":
         return _stability(claim, facts)
     if _STABLE.search(claim.sentence.text) or not _CHANGE.search(words) or claim.polarity == "denied":
@@ -63,10 +82,12 @@ def _comparison(claim: Claim, facts: Facts) -> Verdict:
 
 def judge_stability(claim: Claim, facts: Facts) -> Verdict | None:
     """Judge the "stable" of a finding that is there; None where it is not said, or the reference compares too."""
-    words = next((a for a in claim.attributes if a.kind == "temporal" and a.value in {"stable", "unchanged"}), None)
+    words = next(
+        (a for a in claim.attributes if a.kind == "temporal" and a.value in {"stable", "unchanged", "persistent"}), None
+    )
     if words is None or _COMPARES.search(facts.text) or not claim.phrase.start_char <= words.span.start_char:
         return None
-    if words.span.end_char > claim.span.start_char:
+    if words.span.end_char > claim.span.start_char or words.span.text.lower() == "residual":
         return None
     wrong = Wrong("wrong_temporal", words.span, "", "insignificant")
     return contradicted(claim, "stable_without_prior", ruling.BEYOND_IMAGE, "", wrong)

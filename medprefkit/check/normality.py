@@ -1,14 +1,14 @@
 """Is the structure normal? A finding that the statement excludes makes it wrong; a like statement supports it.
 
-Source: the taxonomy's "normality statements imply denials". Differs: "no acute ..." is never ruled wrong, since a
-reader may call the very finding not acute.
+Source: the taxonomy's "normality statements imply denials". Differs: "no acute ..." is ruled wrong only by a finding
+that readers hardly ever report beside it and that is not said to be old; any other they may call not acute.
 """
 
 import re
 
 from medprefkit.check import ruling
 from medprefkit.check.facts import Facts, spares
-from medprefkit.check.place import opposite_side, sides
+from medprefkit.check.place import opposite_side, sides, values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
 from medprefkit.records import Claim, Verdict
 
@@ -16,6 +16,20 @@ _BUT_FOR = re.compile(
     r"\b(?:otherwise|remainder|remaining|elsewhere|except|apart\s+from|other\s+than|aside\s+from)\b", re.I
 )
 """What is normal but for something else does not say of what."""
+_DECIDEDLY_ACUTE = frozenset(
+    {
+        "pneumonia",
+        "consolidation",
+        "infiltrate",
+        "airspace_disease",
+        "pulmonary_edema",
+        "pleural_effusion",
+        "heart_failure",
+    }
+)
+_NOT_OF_TODAY = frozenset(
+    {"old", "chronic", "prior", "healed", "stable", "unchanged", "residual", "improved", "resolved"}
+)
 _NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy)\b", re.I)
 
 
@@ -47,11 +61,29 @@ def judge_normality(claim: Claim, facts: Facts) -> Verdict:
 def _falsely_normal(claim: Claim, excluded: list[Claim], facts: Facts) -> Verdict:
     concept = facts.lexicon.concepts.get(claim.concept)
     if concept is not None and concept.acute:
-        return unverifiable(claim, "acuity_not_decided", excluded[0].sentence.text)
+        excluded = [c for c in excluded if _is_decidedly_acute(c, facts)] or excluded
+        if not _is_decidedly_acute(excluded[0], facts):
+            return unverifiable(claim, "acuity_not_decided", excluded[0].sentence.text)
+        denied = [c for c in facts.claims if _denies_acute(c, facts)]
+        if denied:
+            return unverifiable(claim, "reference_contradicts_itself", denied[0].sentence.text)
     finding = excluded[0]
     truth = "" if finding.kind == "normality" or finding.role == "yes_no" else finding.phrase.text
     wrong = Wrong("false_negation", claim.phrase, truth or "abnormal")
     return contradicted(claim, "finding_excludes_normality", ruling.NORMALITY, finding.sentence.text, wrong)
+
+
+def _is_decidedly_acute(finding: Claim, facts: Facts) -> bool:
+    """Tell whether no reader would call the finding not acute."""
+    known = facts.lexicon.ancestors(finding.concept) & _DECIDEDLY_ACUTE
+    aged = (values(finding, "temporal") | values(finding, "severity")) & _NOT_OF_TODAY
+    return finding.kind == "finding" and bool(known) and not aged
+
+
+def _denies_acute(claim: Claim, facts: Facts) -> bool:
+    """Tell whether the reference says that nothing is acute, of whatever structure."""
+    concept = facts.lexicon.concepts.get(claim.concept)
+    return concept is not None and concept.kind == "normality" and concept.acute and claim.polarity == "affirmed"
 
 
 def _speaks_of(other: Claim, claim: Claim, facts: Facts) -> bool:

@@ -108,8 +108,12 @@ class _Judge:
         return self._statement(claim)
 
     def _aged(self, claim: Claim, verdict: Verdict) -> Verdict:
-        """Look for an invented comparison in what is right otherwise."""
-        right = verdict.label == "supported" and claim.kind in _THINGS and claim.polarity == "affirmed"
+        """Look for an invented comparison in what is right otherwise, or not spoken of."""
+        right = (
+            (verdict.label == "supported" or verdict.rule == "reference_silent")
+            and claim.kind in _THINGS
+            and claim.polarity == "affirmed"
+        )
         return (judge_stability(claim, self._facts) if right else None) or verdict
 
     def _statement(self, claim: Claim) -> Verdict:

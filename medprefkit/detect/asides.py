@@ -53,6 +53,13 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
     ),
     ("comparison", rf",? (?:a )?contrary to (?:the )?{_STUDY}"),
     (
+        "comparison",
+        r"(?<!\bis)(?<!\bare)(?<!remain)(?<!remains)(?<!appear)(?<!appears)(?<!\bbe)(?<!\band),? (?:\w+ly )?"
+        r"(?:stable|unchanged|similar) "
+        rf"(?:in|on|to|with|from|since) (?:the |a )?{_STUDY}",
+    ),
+    ("comparison", r" (?:once )?again(?= (?:seen|noted|demonstrated|identified|visualized|present|observed)\b)"),
+    (
         "context",
         rf" (?:that was |which was )?(?:taken|obtained|performed|acquired|"
         rf"captured) (?:after|before|during|at the time|on (?:the )?(?:\d+|day|first|second|"
@@ -97,6 +104,11 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
 )  # fmt: skip
 
 _WHOLE: tuple[tuple[AsideKind, str], ...] = (
+    (
+        "comparison",
+        r"\binterval (?:removal|placement|insertion|development|resolution|improvement|worsening|progression|increase|"
+        r"decrease|clearing|extubation|intubation)\b",
+    ),
     (
         "meta_text",
         r"\bas an ai\b|\blanguage model\b|\bi(?:'m| am) (?:sorry|unable|not able)|\bi (?:cannot|can't|"

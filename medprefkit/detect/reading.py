@@ -82,8 +82,10 @@ def read_statements(
             draft.list_id = None if draft.list_id is None else draft.list_id + lists
         lists = max([lists, *(d.list_id + 1 for d in made if d.list_id is not None)])
         asides = _asides(words, sentence)
+        told = [a for a in asides if a.kind != "comparison" or a.end - a.start < sentence[1] - sentence[0] - 1]
         for draft in made:
-            if any(a.start <= draft.start and draft.end <= a.end for a in asides):
+            # a sentence that compares says what there is now, too
+            if any(a.start <= draft.start and draft.end <= a.end for a in told):
                 draft.role = "definition"
         drafts += made + asides
     for draft in drafts:

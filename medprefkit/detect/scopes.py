@@ -32,6 +32,7 @@ _EXCEPTIONS = frozenset(
     {("aside", "from"), ("apart", "from"), ("other", "than"), ("secondary", "to"), ("as", "evidenced"), ("with", "the")}
 )
 """What follows these is not denied: "no abnormality other than cardiomegaly"."""
+_OF_TODAY = frozenset({"without", "no", "now", "currently"})
 _HARD = frozenset(";:")
 _VERDICTS = frozenset({("none",), ("absent",), ("negative",), ("no",)})
 """After a colon they are said of what stands before it: "effusion: none"."""
@@ -156,8 +157,11 @@ def _auxiliary(words: Words, i: int, first: int) -> int:
 
 def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
     denies = cue.effect in {"denied", "resolved"}
+    past = cue.effect == "history"
     for j in range(cue.end, last):
         word, before = words.lower[j], words.lower[j - 1]
+        if past and word in _OF_TODAY:  # "history of lobectomy without effusion"
+            return j
         cause = word == "as" and before not in {"such", "well"} and words.lower[j + 1 : j + 2] != ("well",)
         if word in _STOPS_SCOPE or word == "whether" or cause or words.lower[j : j + 2] in _EXCEPTIONS:
             return j
@@ -204,7 +208,7 @@ def _next_verb(words: Words, start: int, end: int) -> int | None:
     """Return the first finite verb before the next coordinator, or None."""
     for i in range(start, end):
         word = words.lower[i]
-        if word in VERBS:
+        if word in VERBS and words.lower[i - 1 : i] != ("to",):
             return i
         if word in _COORDINATORS or word in _HARD or word in _NEW_CLAUSE or word in {"that", "."}:
             return None

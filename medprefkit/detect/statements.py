@@ -57,6 +57,7 @@ def read_sentence(
             apply_cues(words, draft, cues, contrary=mention.contrary)
         attach_places(words, clause, made, organs, marks)
         drafts += made
+        drafts += _of_shared_noun(words, made, organs)
         drafts += describe_subjects(words, clause, made, marks, cues)
         drafts += organs_shown(words, sentence, clause, organs, made, marks, cues)
     number_lists(words, drafts)
@@ -66,6 +67,24 @@ def read_sentence(
             if start <= draft.start and draft.end <= end:
                 draft.role = "definition"
     return drafts
+
+
+def _of_shared_noun(words: Words, made: Sequence[Draft], organs: Sequence[Mention]) -> list[Draft]:
+    """Return what is said of an organ that leaves the noun to the next: "no [bony] or soft tissue abnormalities"."""
+    found: list[Draft] = []
+    for draft in made:
+        if draft.kind != "finding" or not draft.concept.endswith("abnormality") or draft.polarity != "denied":
+            continue
+        for organ in organs:
+            gap = words.lower[organ.end : draft.phrase[0]]
+            if gap in {("or",), ("and",)} and organ.start not in {d.start for d in made}:
+                concept = lexicon().specialize("abnormality", organ.concept)
+                place = (organ.start, organ.end)
+                found.append(
+                    replace(draft, start=organ.start, end=organ.end, concept=concept, phrase=place,
+                            marks=[], anatomy=[organ.concept])
+                )  # fmt: skip
+    return found
 
 
 def _is_said(mention: Mention, said: Sequence[Mention]) -> bool:

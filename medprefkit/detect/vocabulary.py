@@ -20,7 +20,12 @@ from medprefkit.lexicon import Concept, lexicon
 MentionKind = Literal["finding", "normality", "device", "organ", "modality", "view_plane", "other"]
 
 _CAPITALS_ONLY = frozenset({"us"})
-_NOT_BEFORE = {"lead": frozenset({"to"}), "leads": frozenset({"to"})}
+_NOT_BEFORE = {
+    "lead": frozenset({"to"}),
+    "leads": frozenset({"to"}),
+    "ap": frozenset({"diameter"}),
+    "pa": frozenset({"catheter"}),
+}
 
 
 @dataclass(frozen=True, slots=True)

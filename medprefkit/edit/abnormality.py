@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import Predicate, has_verb, predicate_before
 from medprefkit.edit.conjuncts import Said, Shared, part, shared_predicate
-from medprefkit.edit.words import capitalised_like, with_article
+from medprefkit.edit.words import capitalised_like, is_plural, with_article
 from medprefkit.lexicon import lexicon
 from medprefkit.records import Claim, Verdict
 
@@ -45,6 +45,9 @@ _OTHER_ORGAN = re.compile(
     r"silhouettes?|structures?|vascularity|vasculature|size|markings?|fields?|tissues?|thorax))?)",
     re.I,
 )
+_DENIES_ACUTE = re.compile(r"(?P<no>no|without|negative\s+for)\b", re.I)
+_THERE = re.compile(r"\bthere\s+(?P<verb>is|are)\s+$", re.I)
+_VERB_AFTER = re.compile(r"(?P<space>\s+)(?P<verb>is|are)\b")
 _UNNAMED = frozenset({"", "abnormal", "no"})
 """A reference that says that something is wrong but not what."""
 _NOT_PLAIN = re.compile(r"\bxxxx\b", re.I)
@@ -70,6 +73,8 @@ def affirm_against_normal(
     """
     ids = tuple(c.claim_id for c in claims)
     claim, truth = claims[0], verdicts[claims[0].claim_id].truth
+    if claim.concept.startswith("no_"):
+        return _acute_after_all(text, claim, truth, ids)
     attributive = _NORMAL_ATTRIBUTE.match(claim.phrase.text)
     if attributive is not None:
         return _attributive(text, claim, truth, attributive, ids)
@@ -84,6 +89,40 @@ def affirm_against_normal(
     if beside or len(claims) > 1:
         return Refusal(ids, f"{claim.phrase.text!r} is said of other structures too")
     return _whole(text, claim, truth, start, ids)
+
+
+def _acute_after_all(text: str, claim: Claim, truth: str, ids: tuple[str, ...]) -> Change | Refusal:
+    """Say what is there instead of "no acute process"."""
+    start, end = claim.phrase.start_char, claim.phrase.end_char
+    denied = _DENIES_ACUTE.match(claim.phrase.text)
+    words = _COMPARING.sub("", truth.strip().rstrip("."))
+    if denied is None or words.lower() in _UNNAMED or len(words.split()) > _MOST_WORDS or _NOT_PLAIN.search(words):
+        return Refusal(ids, f"{words!r} cannot stand for {claim.phrase.text!r}")
+    verb = has_verb(text, claim.sentence.start_char, claim.sentence.end_char)
+    words = with_article(words) if verb else words
+    predicate = predicate_before(text, claim.sentence.start_char, start)
+    if predicate is not None:  # "the chest is without acute disease"
+        return change(
+            predicate.verb_start, end, f"{'show' if predicate.plural else 'shows'} {words}", ids, wrong=(start, end)
+        )
+    if denied["no"].lower() != "no":
+        return change(start, end, f"{'with' if denied['no'].lower() == 'without' else 'positive for'} {words}", ids)
+    made = capitalised_like(words, text[start])
+    many = is_plural(words)
+    wrong = (start, end)
+    if (there := _THERE.search(text[claim.sentence.start_char : start])) is not None:
+        first = claim.sentence.start_char + there.start("verb")
+        fitting = "are" if many else "is"
+        return change(
+            start if there["verb"] == fitting else first,
+            end,
+            made if there["verb"] == fitting else f"{fitting} {made}",
+            ids,
+            wrong=wrong,
+        )
+    if (after := _VERB_AFTER.match(text, end)) is not None and (after["verb"] == "are") != many:
+        return change(start, after.end(), f"{made}{after['space']}{'are' if many else 'is'}", ids, wrong=wrong)
+    return change(start, end, made, ids)
 
 
 def _whole(text: str, claim: Claim, truth: str, start: int, ids: tuple[str, ...]) -> Change | Refusal:

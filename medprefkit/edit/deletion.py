@@ -43,7 +43,11 @@ _GLOSS = re.compile(
     r"as\s+(?:it|the))\b[^.;:]*)(?=[.;:]|$)",
     re.I,
 )
-_AND_STABLE = re.compile(r",?\s+and\s+(?:\w+\s+)?(?:\w+ly\s+)?(?:stable|unchanged)", re.I)
+_LEAVES_ALONE = re.compile(
+    r",?\s+(?:(?:and\s+(?:\w+\s+)?(?:\w+ly\s+)?(?:stable|unchanged)|(?:once\s+)?again)$|(?:\w+ly\s+)?(?:stable|unchanged|similar)\s+\w+\s)",
+    re.I,
+)
+"""Comparisons that a sentence stands without: " and stable", " again", " unchanged from the prior study"."""
 _OPENS_LAST = re.compile(
     r",\s+(?:which|as|causing|indicating|suggesting|resulting\s+in|leading\s+to|characterized\s+by|caused\s+by)\b|"
     r",?\s+(?:due\s+to|because\s+of)\b",
@@ -72,6 +76,8 @@ def delete_phrase(text: str, claim: Claim) -> Change | Refusal:
         not left or left.rstrip(",").lower() in {"however", "additionally", "therefore", "overall", "and"}
     ):
         return delete_sentence(text, claim)
+    if left and _LEAVES_ALONE.match(claim.phrase.text) is not None:
+        return change(claim.phrase.start_char, end, "", ids)
     if (relative := _RELATIVE.search(text[sentence.start_char : start])) is not None:
         start = sentence.start_char + relative.start()
     elif left and not left.endswith(","):
@@ -81,8 +87,6 @@ def delete_phrase(text: str, claim: Claim) -> Change | Refusal:
         start = text.rindex(",", sentence.start_char, start)
     if re.search(r"\b(?:is|was|are|were|be|been)$", text[sentence.start_char : start]):
         return _whole_clause(text, claim, start, end)
-    if left and _AND_STABLE.fullmatch(claim.phrase.text) is not None:
-        return change(claim.phrase.start_char, end, "", ids)
     if not left or _STARTS_CLAUSE.match(text[start:end]) is None:
         return Refusal(ids, f"{claim.phrase.text!r} is not a clause that can leave by itself")
     if _ENDS_CLAUSE.match(text[end : sentence.end_char]) is None:

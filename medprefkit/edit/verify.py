@@ -191,7 +191,8 @@ def _disturbed(case: Case, claims: Sequence[Claim], reading: _Reading) -> list[R
         if claim.kind == "comparison":
             continue  # says how a thing has changed, and goes with it
         if touching is not None and claim.span.text not in touching.replacement:
-            if not _may_leave(touching, claim):
+            true = claim.claim_id in supported and touching.error_type == "wrong_temporal"
+            if true or not _may_leave(touching, claim):
                 found.append(
                     RefusedEdit(touching.phrase_id, f"{claim.span.text!r} would go and nothing contradicts it")
                 )
@@ -232,8 +233,9 @@ def _is_pronoun_of(claim: Claim, targets: set[str]) -> bool:
 
 
 def _may_leave(edit: Edit, claim: Claim) -> bool:
-    """Tell whether a claim may go with a deletion: it rested on what was removed, and denies nothing."""
-    return not edit.replacement and claim.polarity == "affirmed" and claim.kind != "normality"
+    """Tell whether a claim may go with a deletion: it rested on what was removed, and denies nothing of today."""
+    affirmed = claim.polarity == "affirmed" or not claim.current
+    return not edit.replacement and affirmed and claim.kind != "normality"
 
 
 def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:
