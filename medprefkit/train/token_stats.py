@@ -4,6 +4,7 @@ N response tokens, of any rows and answers, D width, V vocabulary. Nothing of si
 live while it is compared. It knows nothing of rows, phrases or losses.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -121,14 +122,16 @@ def chunked_logps(
 
 
 def _chunk_tokens(head: Head, hidden: Tensor, chunk_logits: int | None) -> int:
+    """Return how many tokens to take at a time, for chunks of like size."""
     with torch.no_grad():
-        n_vocab = head(hidden[:1]).shape[-1]
+        n_vocab = head(hidden[:0]).shape[-1]
     budget = chunk_logits or CHUNK_LOGITS.get(hidden.device.type, CHUNK_LOGITS["cuda"])
-    return max(1, budget // n_vocab)
+    n_chunks = math.ceil(len(hidden) / max(1, budget // n_vocab))
+    return math.ceil(len(hidden) / max(1, n_chunks)) or 1
 
 
 def _head_logps(head: Head, hidden: Tensor, labels: Tensor) -> Tensor:
-    return _logps_at(head(hidden), labels)
+    return _at(_log_softmax(head(hidden)), labels)
 
 
 def _compare_logits(
@@ -245,9 +248,10 @@ class _HiddenLogps(torch.autograd.Function):
             with torch.set_grad_enabled(learns):
                 leaf = hidden[piece].detach().requires_grad_(learns)
                 logits = head(leaf)
-            logps[piece] = _logps_at(logits.detach(), labels[piece])
+            every = _log_softmax(logits.detach())
+            logps[piece] = _at(every, labels[piece])
             if learns:
-                of_logits = _logps_slope_(_softmax(logits.detach()), labels[piece])
+                of_logits = _logps_slope_(every.exp_(), labels[piece])
                 ctx.slope[piece] = torch.autograd.grad(logits, leaf, of_logits.to(logits.dtype))[0]
         return logps
 
@@ -325,18 +329,5 @@ def _logps_slope_(p: Tensor, labels: Tensor) -> Tensor:
     return p.neg_().scatter_(1, labels[:, None], 1 - at_label)
 
 
-def _logps_at(logits: Tensor, labels: Tensor) -> Tensor:
-    wide = _at_least_float32(logits)
-    return wide.gather(1, labels[:, None])[:, 0] - wide.logsumexp(-1)
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
-
-
 def _log_softmax(logits: Tensor) -> Tensor:
     return torch.log_softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
-
-
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
