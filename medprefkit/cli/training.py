@@ -43,6 +43,9 @@ def train(
         int | None, typer.Option(min=1, help="Cut longer answers, never an edit: such a pair is left out.")
     ] = None,
     group_by_length: Annotated[bool, typer.Option(help="Batches of pairs of like length.")] = False,
+    streaming: Annotated[
+        bool, typer.Option(help="Read pairs as they are asked for, from the Hub too; needs --max-steps.")
+    ] = False,
     reference_cache: Annotated[
         str | None, typer.Option(metavar="DIR", help="Keep what the reference says here, and read it from here.")
     ] = None,
@@ -85,6 +88,7 @@ def train(
         gradient_checkpointing=gradient_checkpointing,
         max_answer_tokens=max_answer_tokens,
         group_by_length=group_by_length,
+        streaming=streaming,
         reference_cache=reference_cache,
         seed=seed,
         save_steps=save_steps,

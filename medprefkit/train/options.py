@@ -36,6 +36,7 @@ class TrainOptions:
         gradient_checkpointing: Recompute activations, for memory.
         max_answer_tokens: Longer answers lose their end; a row that would lose an edit is left out instead.
         group_by_length: Batches of rows of like length, for less padding.
+        streaming: Read rows as they are asked for, from the Hub too, and download nothing whole; needs `max_steps`.
         reference_cache: Folder for what the reference says of every response token; from the second epoch, and in
             every further run on the same rows and model, it is read from there.
         seed: Of the adapter's start and the order of rows.
@@ -61,6 +62,7 @@ class TrainOptions:
     gradient_checkpointing: bool = False
     max_answer_tokens: int | None = None
     group_by_length: bool = False
+    streaming: bool = False
     reference_cache: str | None = None
     seed: int = 0
     save_steps: int = 100
@@ -99,6 +101,15 @@ class TrainOptions:
             raise TrainError(f"quantization {self.quantization} trains an adapter only: use tune lora")
         if self.tune == "full" and self.reference_cache is not None:
             raise TrainError("reference_cache needs a head that stays as it is: use tune lora, or no cache")
+
+        if not self.streaming:
+            return
+        if self.max_steps is None:
+            raise TrainError("streaming needs max_steps: a stream has no length")
+        if self.group_by_length:
+            raise TrainError("group_by_length needs the length of every row before the first: it excludes streaming")
+        if self.reference_cache is not None:
+            raise TrainError("reference_cache keeps rows by their number: it excludes streaming")
 
     def _refuse_missing(self) -> None:
         on_gpu = torch.cuda.is_available()

@@ -6,7 +6,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,18 @@ import torch
 from transformers import TrainingArguments, set_seed
 
 from medprefkit import __version__
-from medprefkit.build.features import load_pairs
 from medprefkit.errors import TrainError
 from medprefkit.lab.model import build_tiny_llava
 from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.curves import draw_curves
+from medprefkit.train.data import TrainingData, open_rows, open_splits, texts_of
 from medprefkit.train.journal import JsonLines, StepBar, adapter_readme, write_json
 from medprefkit.train.lora import add_lora, unfreeze_language_model
 from medprefkit.train.memory import peak_memory_bytes
 from medprefkit.train.options import TrainOptions
 from medprefkit.train.presets import objective_settings
 from medprefkit.train.reference_cache import cache_key, open_cache
-from medprefkit.train.rows import TOKEN_WEIGHTS, TrainableRows, trainable_rows
 from medprefkit.train.settings import ObjectiveSettings
 from medprefkit.train.trainer import PreferenceTrainer
 
@@ -82,14 +81,11 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
     """
     told = TrainOptions(**options)
     settings = objective_settings(told.preset, **(told.objective or {}))
-    splits = load_pairs(dataset_dir)
-    if "train" not in splits:
-        raise TrainError(f"{dataset_dir} has no split 'train', only {', '.join(sorted(splits))}")
-    if settings.edit_weights == "tokens":
-        _refuse_without_token_weights(splits["train"].column_names)
+    by_token = settings.edit_weights == "tokens"
+    splits = open_splits(dataset_dir, streaming=told.streaming, token_weights=by_token)
     out_dir.mkdir(parents=True, exist_ok=True)
     if told.model == TINY:
-        model_path = str(_tiny(out_dir, splits["train"], told.seed))
+        model_path = str(_tiny(out_dir, texts_of(splits), told.seed))
     else:
         model_path = str(Path(told.model).expanduser()) if told.model.startswith("~") else told.model
     processor = load_processor(model_path)
@@ -99,43 +95,42 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         corrupted=settings.grounding_weight > 0,
         max_answer_tokens=told.max_answer_tokens,
     )
-    rows = {
-        split: trainable_rows(splits[split], collator.encoder, needs_spans=settings.needs_spans, split=split)
-        for split in ("train", "eval")
-        if split in splits and (split == "train" or len(splits[split]) > 0)
-    }
-    summary = _summary(told, settings, rows["train"].fingerprint)
+    rows = open_rows(dataset_dir, splits, collator, streaming=told.streaming, seed=told.seed)
+    summary = _summary(told, settings, rows.fingerprint)
     _settle(out_dir, summary, resume=resume)
     if (out_dir / METRICS).exists():  # written last: this run is done
         return _result(out_dir, json.loads((out_dir / METRICS).read_text("utf-8")))
-    if told.reference_cache is not None:  # before weights load: another's cache is refused
-        key = cache_key(rows["train"], model_path, processor, precision=told.precision, settings=settings)
+    if told.reference_cache is not None and rows.scanned is not None:  # before weights load: another's is refused
+        key = cache_key(rows.scanned, model_path, processor, precision=told.precision, settings=settings)
         open_cache(Path(told.reference_cache), key)
     set_seed(told.seed)
     model, reference = _model_and_reference(told, model_path)
     with quiet():
         trainer = PreferenceTrainer(
             model=model,
-            args=_arguments(told, out_dir, len(rows["train"].rows), evaluates="eval" in rows),
+            args=_arguments(told, out_dir, rows),
             collator=collator,
             settings=settings,
-            train_dataset=rows["train"].rows,
-            eval_dataset=rows["eval"].rows if "eval" in rows else None,
+            train_dataset=rows.train,
+            eval_dataset=rows.eval,
             chosen_drop_nats=told.chosen_drop_nats,
             reference=reference,
-            n_tokens=rows["train"].n_tokens if told.group_by_length else None,
+            n_tokens=rows.scanned.n_tokens if rows.scanned is not None and told.group_by_length else None,
             callbacks=[JsonLines(out_dir / LOG), StepBar()],
         )
-        logger.info("memory    %s", trainer.memory_estimate(rows["train"].rows[_longest(rows["train"])]))
+        logger.info("memory    %s", trainer.memory_estimate(rows.longest))
         if told.reference_cache is not None:
             trainer.use_reference_cache(Path(told.reference_cache))
+        checkpoint = _last_checkpoint(out_dir) if resume else None
+        if checkpoint is not None:
+            trainer.go_on_from(Path(checkpoint))
         began = time.perf_counter()
-        trainer.train(resume_from_checkpoint=_last_checkpoint(out_dir) if resume else None)
+        trainer.train(resume_from_checkpoint=checkpoint)
         speed = trainer.n_response_tokens / (time.perf_counter() - began)
         logger.info("train     %.0f response tokens a second, peak %.2f GiB", speed, peak_memory_bytes() / 2**30)
-        if "eval" in rows:
+        if rows.eval is not None:
             trainer.evaluate()
-        return _finish(trainer, processor, out_dir, summary, rows["train"])
+        return _finish(trainer, processor, out_dir, summary, rows)
 
 
 def _model_and_reference(told: TrainOptions, model_path: str) -> tuple[Any, Any]:
@@ -151,9 +146,10 @@ def _model_and_reference(told: TrainOptions, model_path: str) -> tuple[Any, Any]
     return model, copy.deepcopy(model).requires_grad_(False)
 
 
-def _arguments(told: TrainOptions, out_dir: Path, n_rows: int, *, evaluates: bool) -> TrainingArguments:
+def _arguments(told: TrainOptions, out_dir: Path, rows: TrainingData) -> TrainingArguments:
+    n_rows = 0 if rows.scanned is None else len(rows.scanned.kept)
     n_steps = told.max_steps or _count_steps(n_rows, told.batch_size, told.gradient_accumulation, told.epochs)
-    evaluates_on_the_way = evaluates and told.eval_steps is not None
+    evaluates_on_the_way = rows.eval is not None and told.eval_steps is not None
     return TrainingArguments(
         output_dir=str(out_dir / CHECKPOINTS),
         max_steps=n_steps,
@@ -176,6 +172,7 @@ def _arguments(told: TrainOptions, out_dir: Path, n_rows: int, *, evaluates: boo
         save_total_limit=2,
         eval_strategy="steps" if evaluates_on_the_way else "no",
         eval_steps=told.eval_steps if evaluates_on_the_way else None,
+        ignore_data_skip=told.streaming,  # a stream goes to its place itself
         ddp_find_unused_parameters=False,  # everything that learns is used in every pass
         report_to=list(told.report_to),
         remove_unused_columns=False,
@@ -194,22 +191,7 @@ def _summary(told: TrainOptions, settings: ObjectiveSettings, fingerprint: str) 
     }
 
 
-def _refuse_without_token_weights(columns: list[str]) -> None:
-    if missing := [name for name in TOKEN_WEIGHTS if name not in columns]:
-        raise TrainError(f"edit_weights 'tokens' (preset tisdpo) needs the column {missing[0]!r} in the dataset")
-
-
-def _longest(rows: TrainableRows) -> int:
-    return max(range(len(rows.n_tokens)), key=rows.n_tokens.__getitem__)
-
-
-def _tiny(out_dir: Path, rows: Any, seed: int) -> Path:
-    texts = (
-        message["content"]
-        for row in rows.select_columns(["prompt", "chosen", "rejected"])
-        for column in row.values()
-        for message in column
-    )
+def _tiny(out_dir: Path, texts: Iterator[str], seed: int) -> Path:
     with quiet():
         return build_tiny_llava(out_dir / TINY, texts, seed=seed)
 
@@ -251,16 +233,18 @@ def _step_of(state: Path) -> int:
 
 
 def _finish(
-    trainer: PreferenceTrainer, processor: Any, out_dir: Path, told: dict[str, Any], rows: TrainableRows
+    trainer: PreferenceTrainer, processor: Any, out_dir: Path, told: dict[str, Any], rows: TrainingData
 ) -> TrainResult:
+    scanned = rows.scanned
+    n_rows, refused = trainer.rows_of_stream() if scanned is None else (len(scanned.kept), dict(scanned.refused))
     history = trainer.state.log_history
     last = next((line for line in reversed(history) if "loss" in line), {})
     evaluated = next((line for line in reversed(history) if any(name.startswith("eval_") for name in line)), {})
     averages = {name: float(value) for name, value in {**last, **evaluated}.items()}
     summary = {
         **averages,
-        "n_rows": len(rows.rows),
-        "refused": rows.refused,
+        "n_rows": n_rows,
+        "refused": refused,
         "steps": trainer.state.global_step,
         "warnings": trainer.warnings,
     }

@@ -1,14 +1,18 @@
 """transformers' Trainer with the method's objective: what a step computes, logs and warns of."""
 
+import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -22,6 +26,7 @@ from medprefkit.train.memory import MemoryEstimate, estimate_memory, peak_memory
 from medprefkit.train.metrics import MetricSums, batch_metrics
 from medprefkit.train.reference_cache import CachedRows, missing_shards, row_reference, write_shard
 from medprefkit.train.settings import ObjectiveSettings
+from medprefkit.train.stream import Position, StreamedRows
 from medprefkit.train.token_stats import KlUse, TokenStats
 
 logger = logging.getLogger(__name__)
@@ -92,6 +97,7 @@ class PreferenceTrainer(Trainer):
         self._has_fallen = False
         self._n_seen = 0
         self._n_tokens = n_tokens
+        self._stream_begin: Position | None = None
         if reference is not None:
             reference.to(self.args.device).eval()
         self._scorer = ResponseScorer(model, reference=reference)
@@ -157,6 +163,8 @@ class PreferenceTrainer(Trainer):
         """
         if "train_runtime" in logs:
             return
+        if isinstance(self.train_dataset, StreamedRows):
+            self.state.epoch = float(self._train_stream.position().epoch)  # whole passes: it has no length
         if "loss" in logs:
             logs = {**logs, **self._sums.drain(self._reduce), **self._speed()}
             if not math.isfinite(logs["loss"]):
@@ -227,6 +235,59 @@ class PreferenceTrainer(Trainer):
         self._adapted.train(was_training)
         self.accelerator.wait_for_everyone()
         self.train_dataset = CachedRows(rows, folder)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the batches; of a stream, each process reads its own part, where accelerate would read all in one."""
+        if not isinstance(self.train_dataset, StreamedRows):
+            return super().get_train_dataloader()
+        stream = self._train_stream = self._part(self.train_dataset)
+        if self._stream_begin is not None:
+            stream.go_on_from(self._stream_begin)
+        return DataLoader(stream, batch_size=self.args.train_batch_size, collate_fn=self._collator)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Return the batches to evaluate on."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if not isinstance(rows, StreamedRows):
+            return super().get_eval_dataloader(eval_dataset)
+        # Where processes share one model they must make the same passes: then each reads every row, and the averages
+        # are those of the rows.
+        rows = rows if self.is_fsdp_enabled else self._part(rows)
+        return DataLoader(rows, batch_size=self.args.eval_batch_size, collate_fn=self._collator)
+
+    def go_on_from(self, checkpoint: Path) -> None:
+        """Let a stream go on with the row after those that a checkpoint had seen; rows by number need no such thing.
+
+        Raises:
+            TrainError: If another number of processes made the checkpoint.
+        """
+        if not isinstance(self.train_dataset, StreamedRows):
+            return
+        path = checkpoint / self._stream_file()
+        if not path.exists():
+            raise TrainError(f"{checkpoint} has no {path.name}: go on with as many processes as it was begun with")
+        self._stream_begin = Position(**json.loads(path.read_text("utf-8")))
+
+    def rows_of_stream(self) -> tuple[int, dict[str, int]]:
+        """Return how many rows of a stream were trained on in its first pass, and the others by reason, in total."""
+        refused: Counter[str] = Counter()
+        parts = gather_object([(self._train_stream.n_kept, dict(self._train_stream.refused))])
+        for _, reasons in parts:
+            refused.update(reasons)
+        return sum(n_kept for n_kept, _ in parts), dict(refused)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        if isinstance(self.train_dataset, StreamedRows):
+            text = json.dumps(self._train_stream.position()._asdict())
+            (Path(output_dir) / self._stream_file()).write_text(text, "utf-8")
+            self.accelerator.wait_for_everyone()  # the state, written next, says that the checkpoint is whole
+
+    def _stream_file(self) -> str:
+        return f"stream_{self.accelerator.process_index}_of_{self.accelerator.num_processes}.json"
+
+    def _part(self, rows: StreamedRows) -> StreamedRows:
+        return rows.part(self.accelerator.process_index, self.accelerator.num_processes)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self._n_tokens is None:
