@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from medprefkit.errors import RecipeError
-from medprefkit.records import Task
+from medprefkit.records import Axis, Task
 from medprefkit.registry import Kind, load
 from medprefkit.resources import resource_dir
 
@@ -37,10 +37,32 @@ class Columns(_Spec):
     prompt: str | None = "prompt"
     image: str | None = "image"
     lesion_mask: str | None = None
+    lesion_rle: str | None = None
+    frame: str | None = None
     reference: str | None = "reference"
     answer: str | None = "answer"
     modality: str | None = None
     task: str | None = None
+
+
+Frame = Annotated[int, Field(ge=0)] | Literal["middle", "lesion"]
+Window = tuple[float, Annotated[float, Field(gt=0)]]
+
+
+class MaskTable(_Spec):
+    """A table of lesion masks: where cropped ones lie, or run lengths or boxes instead of files."""
+
+    path: str
+    image: str = "image"
+    mask: str | None = None
+    left: str | None = None
+    top: str | None = None
+    rle: str | None = None
+    rle_gaps: str | None = None
+    box: tuple[str, ...] = ()
+    corners: tuple[str, ...] = ()
+    label: str | None = None
+    lesion_labels: tuple[str, ...] = ()
 
 
 class TableSource(_Spec):
@@ -55,6 +77,10 @@ class TableSource(_Spec):
     task: Task = "report"
     answer_model: str = ""
     modality: str = ""
+    mask_classes: dict[str, str] | None = None
+    frame: Frame | None = None
+    axis: Axis = "axial"
+    window: Window | None = None
     credentialed: bool = False
     no_derivatives: bool = False
     no_redistribution: bool = False
@@ -102,6 +128,8 @@ class ImageFolderSource(_Spec):
     prompt: str
     masks: str | None = None
     mask_suffix: str = ""
+    mask_classes: dict[str, str] | None = None
+    mask_table: MaskTable | None = None
     file_column: str = "filename"
     group_column: str | None = None
     licence_column: str | None = None
@@ -109,6 +137,9 @@ class ImageFolderSource(_Spec):
     answer_model: str = ""
     task: Task = "report"
     modality: str = ""
+    frame: Frame | None = None
+    axis: Axis = "axial"
+    window: Window | None = None
     credentialed: bool = False
     no_derivatives: bool = False
     no_redistribution: bool = False
@@ -296,7 +327,14 @@ def plugins(recipe: Recipe) -> list[tuple[Kind, str, PluginSpec]]:
         ("checkers", "check", recipe.check),
         ("editors", "edit", recipe.edit),
     ]
+    found += [("checkers", f"check.with.members.{k}", member) for k, member in enumerate(_members(recipe.check))]
     return found + ([("corruptions", "corrupt", recipe.corrupt)] if recipe.corrupt else [])
+
+
+def _members(check: CheckSpec) -> list[PluginSpec]:
+    """Return the checkers that a checker made of others names; what is not written as one is its own to refuse."""
+    written = [m for m in check.with_.get("members", ()) if isinstance(m, dict) and isinstance(m.get("use"), str)]
+    return [PluginSpec(use=member["use"], with_=member.get("with", {})) for member in written]
 
 
 def plugin_options(kind: Kind, plugin: PluginSpec, *, where: str) -> dict[str, Any]:

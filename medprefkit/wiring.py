@@ -2,7 +2,8 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ from tqdm import tqdm
 
 from medprefkit.context import RunContext, UsesContext
 from medprefkit.errors import ImageError, RecipeError
-from medprefkit.images import read_image, resolve
+from medprefkit.images import read_ref
 from medprefkit.lab.phantom import draw_phantoms
 from medprefkit.models.calls import CallStore
 from medprefkit.protocols import Checker, Image
 from medprefkit.recipe import (
+    CheckSpec,
     ImageFolderSource,
     IuXraySource,
     MmedpoSource,
@@ -33,6 +35,7 @@ from medprefkit.sources import table
 from medprefkit.sources.admit import refuse_duplicates
 from medprefkit.sources.image_folder import read_image_folder
 from medprefkit.sources.iu_xray import read_iu_xray
+from medprefkit.sources.mask_table import MaskTable
 from medprefkit.sources.mmedpo import read_mmedpo
 from medprefkit.sources.phantom import read_phantom
 from medprefkit.sources.table import read_table
@@ -73,8 +76,7 @@ def context_of(stage: Stage, recipe: Recipe, run_dir: Path) -> RunContext:
         images=functools.partial(_images, root),
         without_lesion=functools.partial(_without_lesion, recipe, run_dir),
         policy=Path(recipe.policy).expanduser() if recipe.policy is not None else None,
-        detector=functools.partial(plug_in, "detectors", recipe.detect),
-        checker=functools.partial(_checker, stage, recipe, run_dir),
+        member=functools.partial(_member, stage, recipe, run_dir),
     )
 
 
@@ -90,8 +92,14 @@ def _checker(stage: Stage, recipe: Recipe, run_dir: Path) -> Checker:
     return checker
 
 
+def _member(stage: Stage, recipe: Recipe, run_dir: Path, use: str, options: Mapping[str, Any]) -> Checker:
+    spec = CheckSpec(use=use, with_=dict(options))
+    member: Checker = plug_in("checkers", spec, context_of(stage, recipe, run_dir))
+    return member
+
+
 def _images(root: Path, example: Example) -> tuple[Image, ...]:
-    return tuple(read_image(resolve(root, ref.path)) for ref in example.images)
+    return tuple(read_ref(root, ref) for ref in example.images)
 
 
 def _without_lesion(recipe: Recipe, run_dir: Path, example: Example) -> tuple[Image, ...] | None:
@@ -147,6 +155,8 @@ def _read_source(source: SourceSpec, root: Path) -> Iterator[Example | Dropped]:
         case IuXraySource():
             return read_iu_xray(root, **options)
         case ImageFolderSource():
+            if source.mask_table is not None:
+                options["mask_table"] = MaskTable(**source.mask_table.model_dump())
             return read_image_folder(root, **options)
 
 
@@ -165,7 +175,8 @@ def make_step(stage: str, recipe: Recipe, run_dir: Path) -> Step:
             return CheckStep(_checker("check", recipe, run_dir))
         case "edit":  # it reads and judges its own text again
             detector, checker = plug_in("detectors", recipe.detect), _checker("edit", recipe, run_dir)
-            return EditStep(plug_in("editors", recipe.edit, context_of("edit", recipe, run_dir)), detector, checker)
+            lent = replace(context_of("edit", recipe, run_dir), detector=detector, checker=checker)
+            return EditStep(plug_in("editors", recipe.edit, lent), detector, checker)
         case "corrupt":
             return _corrupt_step(recipe, run_dir)
         case _:

@@ -3,9 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from medprefkit.annotations import Box
 from medprefkit.corrupt.apply import Corrupted, apply_corruption
@@ -110,7 +110,7 @@ class CorruptStep:
                 result = apply_corruption(
                     clean,
                     read_lesion(self._data_root, ref, masks, clean, self._regions),
-                    self._corruption,
+                    _at_spacing(self._corruption, ref),
                     rng,
                     control=self._control,
                     max_lesion_share=self._max_lesion_share,
@@ -121,17 +121,17 @@ class CorruptStep:
             raise ImageError("mask_missing", "none of its images has a lesion mask; nothing to corrupt")
         return pictures
 
-    def _boxed(self, batch: Sequence[Case]) -> list[tuple[Image, list[Box]]]:
-        """Return the images of which a mask is a box; one that cannot be read is left to `_outcome` to report."""
-        found: list[tuple[Image, list[Box]]] = []
+    def _boxed(self, batch: Sequence[Case]) -> Iterator[tuple[Image, list[Box]]]:
+        """Yield the images of which a mask is a box; one that cannot be read is left to `_outcome` to report."""
         for case in batch:
             for index, ref in enumerate(case.example.images):
                 try:
-                    if boxes := boxes_of_refs(self._data_root, ref, _masks_of(case.example, index)):
-                        found.append((read_ref(self._data_root, ref), boxes))
+                    boxes = boxes_of_refs(self._data_root, ref, _masks_of(case.example, index))
+                    pixels = read_ref(self._data_root, ref) if boxes else None
                 except ImageError:
                     continue
-        return found
+                if pixels is not None:
+                    yield pixels, boxes
 
     def _record(self, example: Example, pictures: Sequence[_Pictures]) -> CorruptedImage:
         results = [picture.result for picture in pictures if picture.result is not None]
@@ -178,6 +178,17 @@ class CorruptStep:
 
 def _masks_of(example: Example, image_index: int) -> list[MaskRef]:
     return [mask for mask in example.lesion_masks if mask.image_index == image_index]
+
+
+def _at_spacing(corruption: Corruption, ref: ImageRef) -> Corruption:
+    """Tell a corruption that counts in millimetres how large this image's pixels are, where its file says it.
+
+    Of pixels that are not square the shorter side counts: a margin is rather too wide than too narrow.
+    """
+    spacing = ref.view.spacing_mm if ref.view is not None else None
+    if spacing is None or "spacing_mm" not in {field.name for field in dataclasses.fields(cast("Any", corruption))}:
+        return corruption
+    return cast("Corruption", dataclasses.replace(cast("Any", corruption), spacing_mm=min(spacing)))
 
 
 def _options_of(corruption: object, name: str) -> str:

@@ -3,7 +3,7 @@
 `segment/` has a model that does it. All satisfy `BoxRegions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import cv2
@@ -22,8 +22,8 @@ _LEAST_SHARE, _MOST_SHARE = 0.2, 0.97  # of the box: outside of these it found n
 class BoxRegions(Protocol):
     """Makes regions of boxes."""
 
-    def prepare(self, pictures: Sequence[tuple[Image, Sequence[Box]]]) -> None:
-        """Do the work for many images at once, where that is faster; each is asked for by `fill_for` afterwards."""
+    def prepare(self, pictures: Iterable[tuple[Image, Sequence[Box]]]) -> None:
+        """Do the work for many images at once, where that is faster, or read nothing."""
         ...
 
     def fill_for(self, image: Image) -> FillBox:
@@ -34,7 +34,7 @@ class BoxRegions(Protocol):
 class Ellipses:
     """The ellipse inside each box."""
 
-    def prepare(self, pictures: Sequence[tuple[Image, Sequence[Box]]]) -> None:
+    def prepare(self, pictures: Iterable[tuple[Image, Sequence[Box]]]) -> None:
         """Nothing takes long."""
 
     def fill_for(self, image: Image) -> FillBox:  # noqa: ARG002 (the image does not matter)
@@ -51,7 +51,7 @@ class GrabCut:
         core as certain, on a copy of at most 192 pixels a side.
     """
 
-    def prepare(self, pictures: Sequence[tuple[Image, Sequence[Box]]]) -> None:
+    def prepare(self, pictures: Iterable[tuple[Image, Sequence[Box]]]) -> None:
         """Nothing is done ahead: a box takes some milliseconds."""
 
     def fill_for(self, image: Image) -> FillBox:

@@ -62,10 +62,7 @@ def read_lesion_mask(
     try:
         lesion = _lesion_in(path, shape, classes, of, fill_box)
     except ImageError as error:
-        reason = error.reason if error.reason.startswith("mask_") else "mask_unreadable"
-        reason = "mask_missing" if error.reason == "image_missing" else reason
-        told = str(error)
-        raise ImageError(reason, f"mask {told if told.startswith(name) else f'{name}: {told}'}") from error
+        raise _as_mask(error, name) from error
     return placed(lesion, shape, f"mask {name}", place_px)
 
 
@@ -137,7 +134,10 @@ def largest_frame(of: Path, choice: ViewChoice, masks: Sequence[tuple[Path, Sequ
     for path, classes in masks:
         if not path.is_file() or path.suffix.lower() == ".json" or format_of(path) != kind:
             continue
-        frame = _largest_of(kind == "nifti", of, choice, path, classes)
+        try:
+            frame = _largest_of(kind == "nifti", of, choice, path, classes)
+        except ImageError as error:
+            raise _as_mask(error, name_of(path)) from error
         if frame is not None:
             return frame
     return None
@@ -177,6 +177,16 @@ def _lesion_in(
     if of is None or image_kind != "dicom":
         raise ImageError("mask_unreadable", "a DICOM segmentation lies on a DICOM image; give both, or a drawn mask")
     return read_segments(path, of.path, view.frame, classes)
+
+
+def _as_mask(error: ImageError, name: str) -> ImageError:
+    """Return what a reader refused as a fault of the mask."""
+    reason = error.reason if error.reason.startswith("mask_") else "mask_unreadable"
+    told = str(error)
+    return ImageError(
+        "mask_missing" if error.reason == "image_missing" else reason,
+        f"mask {told if told.startswith(name) else f'{name}: {told}'}",
+    )
 
 
 def _drawn(picture: PillowImage, classes: Sequence[str]) -> Mask:

@@ -1,17 +1,18 @@
 """What a row must have to become an `Example`; every reader's rows pass through here, and each has one outcome.
 
-Images are resolved and decoded once each. Lesion masks are not opened: a pair of texts is good without its mask, so a
-mask's fault is for `corrupt` to report; only a mask outside the data root is refused.
+Images are resolved and decoded once each. Lesion masks are not opened, except where they choose the slice of a volume: a
+pair of texts is good without its mask, so a mask's fault is for `corrupt` to report; only a mask outside the data root
+is refused.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from medprefkit.errors import ImageError
-from medprefkit.images import resolve, verify_image
-from medprefkit.records import Dropped, DropReason, Example, Fault, ImageRef, MaskRef, Source, Task
+from medprefkit.images import ViewChoice, resolve, verify_image
+from medprefkit.records import Dropped, DropReason, Example, Fault, ImageRef, MaskRef, Source, Task, View
 from medprefkit.sources.rows import Row, Table, kind_of
 
 Outcome = Example | Dropped
@@ -23,6 +24,7 @@ class Draft:
 
     Attributes:
         where: File and line, for a message.
+        choice: Which picture of files that could give several.
     """
 
     where: str
@@ -37,6 +39,7 @@ class Draft:
     answer: str | None = None
     answer_model: str = ""
     modality: str = ""
+    choice: ViewChoice = field(default_factory=ViewChoice)
 
 
 class InvalidValueError(Exception):
@@ -115,12 +118,35 @@ def refuse_duplicates(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
             yield outcome
 
 
+class _Opened(NamedTuple):
+    """An image file, which picture of it, and the masks by which a slice is chosen: what is opened once."""
+
+    path: str
+    choice: ViewChoice
+    slices: tuple[MaskRef, ...]
+
+
+def _opened(draft: Draft) -> list[tuple[str, _Opened]]:
+    """Return every image's path and what of it is opened; masks are of the key only where they can matter."""
+    found = []
+    for index, path in enumerate(draft.images):
+        volumes = tuple(
+            mask
+            for mask in draft.lesion_masks
+            if mask.image_index == index and mask.path.lower().endswith((".nii", ".nii.gz", ".dcm", ".dicom"))
+        )
+        by_mask = draft.choice.frame in {None, "lesion"}
+        found.append((path, _Opened(path, draft.choice, volumes if by_mask else ())))
+    return found
+
+
 class _Gate:
     """The checks of one source; remembers what became of each image, since many questions share one."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._faults: dict[str, tuple[DropReason, str] | None] = {}
+        self._faults: dict[_Opened, tuple[DropReason, str] | None] = {}
+        self._views: dict[_Opened, View | None] = {}
         self._first_seen: dict[str, str] = {}
 
     def outcome(self, draft: Draft) -> Outcome:
@@ -136,7 +162,7 @@ class _Gate:
             task=draft.task,
             prompt=draft.prompt or "",
             reference=draft.reference or "",
-            images=tuple(ImageRef(path=path) for path in draft.images),
+            images=tuple(ImageRef(path=path, view=self._views[key]) for path, key in _opened(draft)),
             lesion_masks=draft.lesion_masks,
             answer=draft.answer,
             answer_model=draft.answer_model,
@@ -180,22 +206,31 @@ class _Gate:
             if not 0 <= mask.image_index < len(draft.images):
                 problem = f"the mask {mask.path!r} belongs to image {mask.image_index + 1} of {len(draft.images)}"
                 return "row_invalid", f"{problem}; give each mask its image"
-        for path in draft.images:
-            if path not in self._faults:
-                self._faults[path] = self._open(path)
-            if (fault := self._faults[path]) is not None:
+        for _, opened in _opened(draft):
+            if opened not in self._faults:
+                self._faults[opened] = self._open(opened)
+            if (fault := self._faults[opened]) is not None:
                 return fault
         for mask in draft.lesion_masks:
             try:
-                resolve(self._root, mask.path, kind="mask")
+                if mask.path:
+                    resolve(self._root, mask.path, kind="mask")
             except ImageError as error:
                 if error.reason == "image_outside_root":  # any other fault is `corrupt`'s to report
                     return "image_outside_root", str(error)
         return None
 
-    def _open(self, path: str) -> tuple[DropReason, str] | None:
+    def _file_of(self, mask: MaskRef) -> Path | None:
+        """Return a mask's file where there is one inside the root; what is wrong otherwise is said elsewhere."""
         try:
-            verify_image(resolve(self._root, path))
+            return resolve(self._root, mask.path, kind="mask")
+        except ImageError:
+            return None
+
+    def _open(self, opened: _Opened) -> tuple[DropReason, str] | None:
+        try:
+            masks = [(path, mask.classes) for mask in opened.slices if (path := self._file_of(mask)) is not None]
+            self._views[opened] = verify_image(resolve(self._root, opened.path), opened.choice, masks).view
         except ImageError as error:
             return cast("DropReason", error.reason), str(error)
         return None

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from medprefkit.errors import SourceError
-from medprefkit.records import Dropped, MaskRef, Source, Task
+from medprefkit.images import ViewChoice
+from medprefkit.imaging.names import IMAGE_SUFFIXES, MASK_SUFFIXES, by_stem, stem_of
+from medprefkit.records import Axis, Dropped, MaskRef, Source, Task
 from medprefkit.sources.admit import Draft, InvalidValueError, Outcome, admit, drafts_of, dropped, text_of
+from medprefkit.sources.mask_table import MaskTable, read_mask_table
 from medprefkit.sources.rows import Row, Table, read_rows, source_file, source_folder
-
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def read_image_folder(
@@ -24,6 +26,8 @@ def read_image_folder(
     prompt: str,
     masks: str | None = None,
     mask_suffix: str = "",
+    mask_classes: Mapping[str, str] | None = None,
+    mask_table: MaskTable | None = None,
     file_column: str = "filename",
     group_column: str | None = None,
     licence_column: str | None = None,
@@ -31,6 +35,9 @@ def read_image_folder(
     answer_model: str = "",
     task: Task = "report",
     modality: str = "",
+    frame: int | Literal["middle", "lesion"] | None = None,
+    axis: Axis = "axial",
+    window: tuple[float, float] | None = None,
     credentialed: bool = False,
     no_derivatives: bool = False,
     no_redistribution: bool = False,
@@ -50,6 +57,9 @@ def read_image_folder(
         prompt: What every answer answers.
         masks: Folder of the masks; None where there are none.
         mask_suffix: What a mask's stem has behind its image's, for instance `_segmentation`.
+        mask_classes: Class in the masks (a number, a colour `#rrggbb`, a segment, a category) -> what it shows; other
+            classes are no lesion. None: all of them are.
+        mask_table: A table of masks, instead of masks of the images' stems.
         file_column: The table's column of file names, with or without suffix.
         group_column: Its column of patients; by default every image is a group.
         licence_column: Its column of licences, where images differ.
@@ -57,6 +67,9 @@ def read_image_folder(
         answer_model: The model whose words the answers are.
         task: Of every image.
         modality: Of every image.
+        frame: Which frame, page or slice of every file that has several, see `ViewChoice`.
+        axis: What the slices of NIfTI volumes stand across.
+        window: (center, width) of deep images, in their own units; None for each file's own.
         credentialed: Under a data use agreement.
         no_derivatives: Edited texts may not be shared.
         no_redistribution: Nothing of it may be passed on.
@@ -69,10 +82,13 @@ def read_image_folder(
     table.require(file_column, reference_column, *columns, setting="file_column, reference_column ...")
     layout = _Layout(
         image_folder=images,
-        image_names=_by_stem(source_folder(root, images)),
+        image_names=by_stem(source_folder(root, images), IMAGE_SUFFIXES),
         mask_folder=masks,
-        mask_names=_by_stem(source_folder(root, masks)) if masks is not None else {},
+        mask_names=by_stem(source_folder(root, masks), MASK_SUFFIXES) if masks is not None else {},
         mask_suffix=mask_suffix,
+        mask_classes=mask_classes or {},
+        tabled=read_mask_table(root, mask_table, masks) if mask_table is not None else None,
+        choice=ViewChoice(frame, axis, window),
         file_column=file_column,
         reference_column=reference_column,
         group_column=group_column,
@@ -102,6 +118,9 @@ class _Layout:
     mask_folder: str | None
     mask_names: Mapping[str, str]
     mask_suffix: str
+    mask_classes: Mapping[str, str]
+    tabled: Mapping[str, tuple[MaskRef, ...]] | None
+    choice: ViewChoice
     file_column: str
     reference_column: str
     group_column: str | None
@@ -131,7 +150,7 @@ def _draft(layout: _Layout, named: set[str], row: Row) -> Draft:
     file = text_of(row.values, layout.file_column)
     if not file:
         raise InvalidValueError(f"no file name in the column {layout.file_column!r}; fill it")
-    stem = _stem(file)
+    stem = stem_of(file)
     named.add(stem)
     group = text_of(row.values, layout.group_column) or stem
     source = layout.source
@@ -150,15 +169,21 @@ def _draft(layout: _Layout, named: set[str], row: Row) -> Draft:
         answer=layout.answers.get(stem),
         answer_model=layout.answer_model,
         modality=layout.modality,
+        choice=layout.choice,
     )
 
 
 def _lesion_masks(layout: _Layout, stem: str) -> tuple[MaskRef, ...]:
+    if layout.tabled is not None:
+        return layout.tabled.get(stem, ())
     if layout.mask_folder is None:
         return ()
     expected = f"{stem}{layout.mask_suffix}"
     name = layout.mask_names.get(expected, f"{expected}.png")
-    return (MaskRef(path=str(PurePosixPath(layout.mask_folder, name))),)
+    path = str(PurePosixPath(layout.mask_folder, name))
+    if not layout.mask_classes:
+        return (MaskRef(path=path),)
+    return tuple(MaskRef(path=path, classes=(one,), label=label) for one, label in layout.mask_classes.items())
 
 
 def _answers(table: Table) -> dict[str, str]:
@@ -170,18 +195,7 @@ def _answers(table: Table) -> dict[str, str]:
         file, answer = text_of(row.values, "file"), text_of(row.values, "answer")
         if not file or answer is None:
             raise SourceError(f"{row.where}: no file or no answer; fill them or take the row out")
-        if _stem(file) in answers:
+        if stem_of(file) in answers:
             raise SourceError(f"{row.where}: a second answer for {file!r}; an image takes one, keep either")
-        answers[_stem(file)] = answer
+        answers[stem_of(file)] = answer
     return answers
-
-
-def _by_stem(folder: Path) -> dict[str, str]:
-    """Return stem -> name of the folder's image files, in the order of their names."""
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
-    return {_stem(name): name for name in names}
-
-
-def _stem(file: str) -> str:
-    path = PurePosixPath(file)
-    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
-from medprefkit.records import MaskRef, Source, Task
+from medprefkit.images import ViewChoice
+from medprefkit.records import Axis, MaskRef, Source, Task
 from medprefkit.sources.admit import Draft, InvalidValueError, Outcome, admit, drafts_of, text_of
 from medprefkit.sources.rows import Row, Table, kind_of, read_rows, source_file
 
@@ -25,7 +26,10 @@ class Columns:
         id: Unique; by default the file's stem and the row's number.
         group: Patient or study; by default the image, else the row.
         image: A path under the data root, or a list of paths (in CSV a JSON list).
-        lesion_mask: As `image`: every mask belongs to the one image, or the k-th, which may be null, to the k-th.
+        lesion_mask: As `image`: every mask belongs to the one image, or the k-th, which may be null, to the k-th. In
+            the place of a path there may be an annotation (in CSV as JSON), see `annotations.mask_of_annotation`.
+        lesion_rle: Kaggle's run lengths of the one image; empty or -1 for none.
+        frame: Frame, page or slice of the row's images, where rows differ.
         task: `report` or `vqa`, where rows differ.
     """
 
@@ -34,6 +38,8 @@ class Columns:
     prompt: str | None = "prompt"
     image: str | None = "image"
     lesion_mask: str | None = None
+    lesion_rle: str | None = None
+    frame: str | None = None
     reference: str | None = "reference"
     answer: str | None = "answer"
     modality: str | None = None
@@ -51,6 +57,10 @@ def read_table(
     task: Task = "report",
     answer_model: str = "",
     modality: str = "",
+    mask_classes: Mapping[str, str] | None = None,
+    frame: int | Literal["middle", "lesion"] | None = None,
+    axis: Axis = "axial",
+    window: tuple[float, float] | None = None,
     credentialed: bool = False,
     no_derivatives: bool = False,
     no_redistribution: bool = False,
@@ -69,6 +79,10 @@ def read_table(
         task: Of every row, unless a column says it.
         answer_model: The model whose words the answers are.
         modality: Of every row, unless a column says it.
+        mask_classes: Class in the masks -> what it shows, see `read_image_folder`; None: all classes are lesion.
+        frame: Of every row, unless a column says it, see `ViewChoice`.
+        axis: What the slices of NIfTI volumes stand across.
+        window: (center, width) of deep images, in their own units; None for each file's own.
         credentialed: Under a data use agreement.
         no_derivatives: Edited texts may not be shared.
         no_redistribution: Nothing of it may be passed on.
@@ -85,7 +99,8 @@ def read_table(
         no_derivatives=no_derivatives,
         no_redistribution=no_redistribution,
     )
-    fixed = _Fixed(prompt, task, answer_model, modality, source, Path(path).stem)
+    choice = ViewChoice(frame, axis, window)
+    fixed = _Fixed(prompt, task, answer_model, modality, source, Path(path).stem, mask_classes or {}, choice)
     return admit(drafts_of(table, fixed.stem, partial(_draft, layout, fixed)), root)
 
 
@@ -99,6 +114,8 @@ class _Fixed:
     modality: str
     source: Source
     stem: str
+    mask_classes: Mapping[str, str]
+    choice: ViewChoice
 
 
 def _layout(table: Table, columns: Columns, prompt: str | None) -> Columns:
@@ -137,10 +154,11 @@ def _draft(columns: Columns, fixed: _Fixed, row: Row) -> Draft:
         reference=text_of(row.values, columns.reference),
         source=fixed.source,
         images=cast("tuple[str, ...]", images),
-        lesion_masks=_masks(_paths(row.values, columns.lesion_mask), len(images)),
+        lesion_masks=_masks(row.values, columns, fixed.mask_classes, len(images)),
         answer=text_of(row.values, columns.answer),
         answer_model=fixed.answer_model,
         modality=text_of(row.values, columns.modality) or fixed.modality,
+        choice=_choice(row.values, columns.frame, fixed.choice),
     )
 
 
@@ -154,14 +172,54 @@ def _task(values: Mapping[str, object], column: str | None, default: Task) -> Ta
     raise InvalidValueError(f"column {column!r} holds {text!r}; write report or vqa")
 
 
-def _masks(paths: tuple[str | None, ...], n_images: int) -> tuple[MaskRef, ...]:
-    if n_images > 1 and paths and len(paths) != n_images:
-        raise InvalidValueError(f"{len(paths)} masks for {n_images} images; give one mask or null for each image")
-    return tuple(
-        MaskRef(path=path, image_index=position if n_images > 1 else 0)
-        for position, path in enumerate(paths)
-        if path is not None
-    )
+def _choice(values: Mapping[str, object], column: str | None, default: ViewChoice) -> ViewChoice:
+    text = text_of(values, column)
+    if not text:
+        return default
+    if text in {"middle", "lesion"}:
+        return default._replace(frame=cast("Literal['middle', 'lesion']", text))
+    if not text.removesuffix(".0").isdecimal():  # pandas writes numbers beside empty cells so
+        raise InvalidValueError(f"column {column!r} holds {text!r}; write a number from 0, `middle` or `lesion`")
+    return default._replace(frame=int(text.removesuffix(".0")))
+
+
+def _masks(
+    values: Mapping[str, object], columns: Columns, classes: Mapping[str, str], n_images: int
+) -> tuple[MaskRef, ...]:
+    masks = _mask_cells(values, columns.lesion_mask)
+    if n_images > 1 and masks and len(masks) != n_images:
+        raise InvalidValueError(f"{len(masks)} masks for {n_images} images; give one mask or null for each image")
+    chosen_classes: list[tuple[tuple[str, ...], str]] = [((one,), label) for one, label in classes.items()]
+    chosen_classes = chosen_classes or [((), "")]
+    found = [
+        mask.model_copy(update={"image_index": position if n_images > 1 else 0, "classes": chosen, "label": label})
+        for position, mask in enumerate(masks)
+        if mask is not None
+        for chosen, label in chosen_classes
+    ]
+    runs = (text_of(values, columns.lesion_rle) or "").strip()
+    if runs not in {"", "-1"}:
+        found.append(MaskRef(path="", annotation=json.dumps({"rle": runs})))
+    return tuple(found)
+
+
+def _mask_cells(values: Mapping[str, object], column: str | None) -> list[MaskRef | None]:
+    """Return a cell's masks: a path or an annotation, or a list of them; in CSV both as JSON."""
+    value = values.get(column) if column is not None else None
+    if isinstance(value, str) and value.startswith(("[", "{")):
+        value = _listed(value)
+    if value is None or value == "":
+        return []
+    listed = value if isinstance(value, list) else [value]
+    masks: list[MaskRef | None] = []
+    for item in listed:
+        if isinstance(item, dict):
+            masks.append(MaskRef(path="", annotation=json.dumps(item, sort_keys=True)))
+        elif item is None or isinstance(item, str):
+            masks.append(MaskRef(path=item) if item else None)
+        else:
+            raise InvalidValueError(f"column {column!r} holds {kind_of(item)}; write a path, an annotation, or a list")
+    return masks
 
 
 def _paths(values: Mapping[str, object], column: str | None) -> tuple[str | None, ...]:
