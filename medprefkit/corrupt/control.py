@@ -14,7 +14,7 @@ from medprefkit.corrupt.tissue import body_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
 
-_COMPACT_SHARE = 0.8  # of a gathered control that must hang together
+_COMPACT_SHARE = 0.5  # of the disc around a gathered control that it must fill
 _MOST_PARTS = 32  # moved one by one; of more, near ones move together
 
 
@@ -113,6 +113,6 @@ def _gathered(lesion_part: Mask, part: Mask, scene: Scene, corruption: Corruptio
     order = np.argsort((rows - row) ** 2 + (columns - column) ** 2, kind="stable")[:n]
     found = np.zeros_like(lesion_part)
     found[rows[order], columns[order]] = True
-    whole = parts_of(found, at_most=n)[0]
-    compact = np.count_nonzero(whole) >= _COMPACT_SHARE * n
+    reach = float((rows[order[-1]] - row) ** 2 + (columns[order[-1]] - column) ** 2)
+    compact = n >= _COMPACT_SHARE * np.pi * reach
     return found if compact and not (corruption.region(found) & ~away).any() else None
