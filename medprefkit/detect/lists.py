@@ -27,8 +27,10 @@ def number_lists(words: Words, drafts: Sequence[Draft]) -> None:
 def _coordinated(words: Words, left: Draft, right: Draft) -> bool:
     """Tell whether only a coordinator stands between two phrases: a comma, "and", or among findings "with"."""
     gap = words.lower[left.phrase[1] : right.phrase[0]]
+    if not gap:  # a list without marks: "no consolidation effusion or pneumothorax"
+        return left.polarity == right.polarity == "denied" and left.cue == right.cue and left.kind == right.kind
     joints = _IN_LIST if left.kind == right.kind and left.polarity == right.polarity else _JOINTS
-    return 0 < len(gap) <= 4 and joints.issuperset(gap) and left.predicate == right.predicate
+    return len(gap) <= 4 and joints.issuperset(gap) and left.predicate == right.predicate
 
 
 def _phrase_place(draft: Draft) -> tuple[int, int, int, str]:

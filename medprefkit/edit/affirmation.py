@@ -35,6 +35,17 @@ _SEPARATOR = re.compile(
     r"(?P<of>(?:signs?|evidence|indications?)\s+of\s+)?(?:any\s+|an?\s+)?",
     re.I,
 )
+_NO_UNKNOWN = re.compile(
+    r"\b(?P<no>no|without)\s+(?!evidence|signs?|indication|change|increase)(?:(?!is\b|are\b|no\b|not\b|in\b|of\b|on\b|with\b|change\b)[\w-]+\s+){0,3}"
+    r"(?!in\b|of\b|on\b|with\b)[\w-]+(?P<joint>,?\s+(?:or|nor)\s+(?:any\s+)?)$",
+    re.I,
+)
+"""Something that the lexicon does not know is denied first: "no foreign object or ..."."""
+_OR_UNKNOWN = re.compile(
+    r"(?:,?\s+(?:or|nor)|,(?=\s+(?:(?!and\b|but\b|which\b|with\b)[\w-]+\s+){0,3}[\w-]+,?\s+(?:or|nor)\b))\s+(?:(?:evidence|signs?)\s+of\s+)?",
+    re.I,
+)
+"""... or last: "no effusion or foreign object"."""
 _SINGULAR_VERB = re.compile(r"(?P<middle>\s+(?:in\s+[\w\s-]{1,40}?\s+)?)(?P<verb>is|was|has)\b")
 _PLURAL_OF = {"is": "are", "was": "were", "has": "have"}
 _LINKS = re.compile(r"(?:is|are|was|were|appears?|seems?|looks?|remains?)\b", re.I)
@@ -59,6 +70,17 @@ def affirm_group(text: str, group: Sequence[Claim], rest: Sequence[Claim]) -> Ch
     leader = min([first, *rest], key=_start)
     left_end = _denied_from(text, leader)
     found = _NO.search(text[floor:left_end]) or _WITHOUT.search(text[floor:left_end])
+    if found is None and not rest and (led := _NO_UNKNOWN.search(text[floor:left_end])) is not None:
+        with_ = "with " if led["no"].lower() == "without" else ""
+        body = _enumerated([_item(text, c) for c in group], "and", bare=False)
+        at = floor + led.start("joint")
+        return change(at, last.phrase.end_char, f" but {with_}{body}", ids)
+    if found is not None and (more := _OR_UNKNOWN.match(text, last.phrase.end_char, ceiling)) is not None and not rest:
+        no, of = found["no"].lower(), re.sub(r"(?:any|an?) $", "", found["of"] or "")
+        body = _enumerated([_item(text, c) for c in group], "and", bare=bool(of))
+        words = f"{'with ' if no == 'without' else ''}{of}{body} but {no} {of}"
+        at = floor + found.start("no")
+        return change(at, more.end(), capitalised_like(words, text[at]), ids, wrong=(at, last.phrase.end_char))
     if found is not None:
         if rest:
             return _affirm_part(text, group, rest, floor + found.start("no"), found, ids)
@@ -114,35 +136,48 @@ def _affirm_all(
 def _affirm_part(
     text: str, group: Sequence[Claim], rest: Sequence[Claim], start: int, found: re.Match[str], ids: tuple[str, ...]
 ) -> Change | Refusal:
-    """Affirm the first or the last of a denied list: "no A or B" -> "an A but no B", "no A but a B"."""
+    """Affirm some of a denied list: "no A or B" -> "an A but no B", "no A, B or C" -> "no A or C, but a B"."""
     first, last = group[0], group[-1]
-    before = [c for c in rest if c.phrase.start_char < first.phrase.start_char]
-    after = [c for c in rest if c.phrase.start_char > last.phrase.start_char]
-    tail = text[last.phrase.end_char : last.sentence.end_char]
-    if before and re.match(r"\s*,?\s*(?:or|nor)\b", tail):
+    members = sorted([*group, *rest], key=_start)
+    before = [c for c in rest if _start(c) < _start(first)]
+    after = [c for c in rest if _start(c) > _start(last)]
+    end = members[-1].phrase.end_char
+    if re.match(r"\s*,?\s*(?:or|nor)\b", text[end : last.sentence.end_char]):
         return Refusal(ids, "it stands in a denied list whose other members stay")
-    if (before and after) or len(after) > 1 or (after and found["no"].lower() == "without"):
-        return Refusal(ids, "it stands in a denied list whose other members stay")
-    body = _listed(text, group, "and", bare=bool(found["of"]))
-    if body is None:
+    gaps = [_SEPARATOR.fullmatch(text[a.phrase.end_char : _denied_from(text, b)]) for a, b in pairwise(members)]
+    if any(gap is None for gap in gaps):
         return Refusal(ids, "the denied list is not a plain coordination")
+    no = "without" if found["no"].lower() == "without" else "no"
     of = re.sub(r"(?:any|an?) $", "", found["of"] or "")
-    if after:
-        stop = _denied_from(text, after[0])
-        words = capitalised_like(f"{of}{body}", text[start])
-        return change(start, stop, f"{words} but no {of}", ids, wrong=(start, last.phrase.end_char))
-    gap_start = before[-1].phrase.end_char
-    with_ = "with " if found["no"].lower() == "without" else ""
-    if len(before) == 1:
-        return change(gap_start, last.phrase.end_char, f" but {with_}{of}{body}", ids)
-    # "no A, B, or C" -> "no A or B, but C"
-    joint_start = before[-2].phrase.end_char
-    kept = text[_denied_from(text, before[-1]) : gap_start]
-    if _SEPARATOR.fullmatch(text[joint_start : _denied_from(text, before[-1])]) is None:
-        return Refusal(ids, "the denied list is not a plain coordination")
-    lead = "" if len(before) == 2 else ","
-    words = f"{lead} or {kept}, but {with_}{of}{body}"
-    return change(joint_start, last.phrase.end_char, words, ids, wrong=(gap_start, last.phrase.end_char))
+    telegram = not has_verb(text, last.sentence.start_char, last.sentence.end_char)
+    body = _enumerated([_item(text, c) for c in group], "and", bare=bool(of) or telegram)
+    there = f"{'with ' if no == 'without' else ''}{of}{body}"
+    if len(before) + len(after) == len(rest) and not before:
+        kept = _enumerated([_item(text, c) for c in after], "or", bare=True)
+        words = capitalised_like(f"{there} but {no} {of}{kept}", text[start])
+        return change(start, end, words, ids, wrong=(start, last.phrase.end_char))
+    kept = _enumerated([_item(text, c) for c in rest], "or", bare=True)
+    if not before:
+        words = f"{text[start : start + len(no)]} {of}{kept}, but {there}"
+        return change(start, end, words, ids, wrong=(start, last.phrase.end_char))
+    wrong = (before[-1].phrase.end_char, last.phrase.end_char)
+    if len(rest) == 1:
+        return change(wrong[0], end, f" but {there}", ids, wrong=wrong)
+    words = f"{kept}, but {there}"
+    starts = [_denied_from(text, c) for c in members[: len(before)]]
+    same = 0  # characters of the list that stay where they are
+    while starts[0] + same < wrong[0] and words[same] == text[starts[0] + same]:
+        same += 1
+    from_ = wrong[0] if starts[0] + same >= wrong[0] else max(s for s in starts if s <= starts[0] + same)
+    return change(from_, end, words[from_ - starts[0] :], ids, wrong=wrong)
+
+
+def _enumerated(items: Sequence[str], conjunction: str, *, bare: bool) -> str:
+    """Return "A", "A or B", "A, B, or C"."""
+    named = list(items) if bare else [with_article(item) for item in items]
+    if len(named) < 3:
+        return f" {conjunction} ".join(named)
+    return f"{', '.join(named[:-1])}, {conjunction} {named[-1]}"
 
 
 def _affirm_verb(

@@ -72,16 +72,17 @@ class MinimalEditor:
         if not outcome.changes:
             reasons = "; ".join(dict.fromkeys(r.reason for r in outcome.refusals)) or "no edit was found"
             return Dropped(id=case.example.id, stage="edit", reason="edit_refused", detail=reasons)
-        edits = self._edits(case, text, outcome.changes, verdicts)
+        edits = self.edits_of(case, text, outcome.changes, verdicts)
         share = edited_share(text, edits)
         if share > self._max_edited_share and not is_short(text):
             detail = f"{share:.0%} of the tokens would go, more than max_edited_share {self._max_edited_share}"
             return Dropped(id=case.example.id, stage="edit", reason="edit_not_minimal", detail=detail)
         return edits
 
-    def _edits(
+    def edits_of(
         self, case: Case, text: str, changes: Sequence[Change], verdicts: dict[str, Verdict]
     ) -> tuple[Edit, ...]:
+        """Return changes as edits, numbered as they come, each with the severity and the weight of its verdicts."""
         kinds = {c.claim_id: c.kind for c in case.claims.answer} if case.claims is not None else {}
         edits = []
         for phrase_id, made in enumerate(changes, start=1):
