@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medprefkit.cli import evaluation_corruption, injecting
+from medprefkit.cli import checking, evaluation_corruption, injecting
 
 evaluate_app = typer.Typer(
     help="How right it is: measured on labelled answers.", no_args_is_help=True, rich_markup_mode=None
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     evaluation_corruption.add_to(evaluate_app)
     injecting.add_to(app, evaluate_app)
+    checking.add_to(app, evaluate_app)
     app.add_typer(evaluate_app, name="evaluate")
 
 

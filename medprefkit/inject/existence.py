@@ -74,7 +74,7 @@ _NORMALITIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("moderately enlarged", "markedly enlarged", "enlarged"),
     ),
     (
-        r"mediastin(?:um|al contours?) (?:is|are|appears?)",
+        r"(?<!and\s)mediastin(?:um|al contours?) (?:is|are|appears?)",
         r"normal|unremarkable|within normal limits",
         ("widened", "markedly widened"),
     ),
@@ -89,7 +89,7 @@ _NORMALITIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """What is said of a structure that is normal, after which subject, and what may stand in its place."""
 _NORMAL = tuple(
-    (re.compile(rf"\b{subject.strip()} (?P<said>{said})(?=\s*[.,;]|\s+bilaterally)".replace(" ", r"\s+"), re.I), wrong)
+    (re.compile(rf"\b{subject.strip()} (?P<said>{said})(?=\s*[.,;])".replace(" ", r"\s+"), re.I), wrong)
     for subject, said, wrong in _NORMALITIES
 )
 _CLEAR = re.compile(r"\blungs\s+(?:are|appear)\s+(?:grossly\s+)?clear\b(?!\s+of)|\bclear\s+lungs\b", re.I)

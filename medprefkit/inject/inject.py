@@ -31,6 +31,10 @@ INJECTABLE: Final[tuple[ErrorType, ...]] = (
 )  # fmt: skip
 """Every type of the taxonomy that has characters; an omission has none."""
 
+_TWIN_TYPES: Final[tuple[ErrorType, ...]] = (
+    "false_finding", "false_negation", "wrong_laterality", "wrong_location", "wrong_severity",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Injected:
@@ -91,6 +95,29 @@ def inject_errors(
         if free:
             chosen.append(free[int(rng.integers(len(free)))])
     return _applied(text, chosen) if chosen else None
+
+
+def make_twin(text: str, *, rng: np.random.Generator, n_changes: int) -> str | None:
+    """Return a report of another patient that might have been: the same text, saying something else in a few places.
+
+    Only what replaces words is changed, so that the twin does not contradict itself by an addition. Where most reports
+    are normal, a learner sees by their twins that the same words may be false.
+
+    Args:
+        text: A true text.
+        rng: Chooses places and words.
+        n_changes: How many; fewer where the text has no more places.
+
+    Returns:
+        The twin, or None where nothing can be changed.
+    """
+    found = find_candidates(text, rng)
+    pool = [c for kind in _TWIN_TYPES for c in found.get(kind, ()) if c.start < c.end]
+    chosen: list[Candidate] = []
+    for k in rng.permutation(len(pool)):
+        if len(chosen) < n_changes and not any(_touch(pool[k], other) for other in chosen):
+            chosen.append(pool[k])
+    return _applied(text, chosen).text if chosen else None
 
 
 def inject_one(text: str, candidate: Candidate) -> Injected:
