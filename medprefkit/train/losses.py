@@ -25,8 +25,8 @@ class AnswerTokens:
     Attributes:
         logps: Policy's log-probability of each token, nats.
         ref_logps: Reference's.
-        forward_kl: KL(ref || policy) over the vocabulary at each token, nats.
-        reverse_kl: KL(policy || ref).
+        forward_kl: KL(ref || policy) over the vocabulary at each token, nats; of the settings' `kl_form`.
+        reverse_kl: KL(policy || ref), likewise.
         phrase_ids: Phrase of each token, 0 outside every edit; phrase k of chosen replaces phrase k of rejected.
         phrase_weights: Weight of the token's span; read inside edits only.
         lesion_linked: True where the span's evidence is the lesion.
@@ -172,7 +172,8 @@ def kl_loss(settings: ObjectiveSettings, chosen: AnswerTokens, rejected: AnswerT
     reduce_t u_t (alpha_f KL(ref || policy) + alpha_r KL(policy || ref)), u_t less inside edits.
 
     Source: the token-wise KL of RRPO (arXiv 2504.12083) and its mirror. Differs: the mean over tokens is the default,
-        since a sum makes alpha grow with the answer; RRPO's direction alone is `alpha_reverse` 0.
+        since a sum makes alpha grow with the answer; RRPO's direction alone is `alpha_reverse` 0. The skewed form is
+        DistiLLM's (arXiv 2402.03898); skewed by half in both directions it is the Jensen-Shannon divergence.
     """
     forward = _kl_on(settings, settings.forward_on, chosen, rejected, "forward_kl")
     reverse = _kl_on(settings, settings.reverse_on, chosen, rejected, "reverse_kl")

@@ -28,6 +28,10 @@ class ObjectiveSettings:
         alpha_forward: Weight of KL(ref || policy) per token. Under `mean` the equivalent for a `sum` is this over the
             number of tokens: 0.25 at 50 tokens is 0.005.
         alpha_reverse: Weight of KL(policy || ref) per token.
+        kl_form: `plain`; or `skewed`: each KL towards a mixture that holds `kl_skew` of its own first distribution,
+            which bounds it; or `jensen_shannon`: `skewed` by half in both directions, alike, so that the term is
+            (alpha_forward + alpha_reverse) times the Jensen-Shannon divergence.
+        kl_skew: Of `skewed`, in (0, 1).
         forward_on: Where the forward KL is taken; `both` adds the two answers.
         reverse_on: Where the reverse KL is taken.
         kl_edited_weight: KL weight of a token inside an edit, in [0, 1], so that the edit may move; 1 outside.
@@ -54,6 +58,8 @@ class ObjectiveSettings:
     sequence_kl_stop: Literal["none", "chosen"] = "none"
     alpha_forward: float = 0.25
     alpha_reverse: float = 0.25
+    kl_form: Literal["plain", "skewed", "jensen_shannon"] = "plain"
+    kl_skew: float = 0.1
     forward_on: Side = "chosen"
     reverse_on: Side = "chosen"
     kl_edited_weight: float = 0.1
@@ -88,6 +94,7 @@ class ObjectiveSettings:
             raise TrainError(f"anchor_delta must be finite, got {self.anchor_delta}")
         if not 0.0 <= self.kl_edited_weight <= 1.0:
             raise TrainError(f"kl_edited_weight must be in [0, 1], got {self.kl_edited_weight}")
+        self._refuse_kl_forms()
         if self.edited_weight == 0 and self.unedited_weight == 0:
             raise TrainError("edited_weight and unedited_weight are both 0: nothing would rank")
         if self.rank_form == "phrases" and (self.unedited_weight > 0 or self.rank_normalise != "sum"):
@@ -96,6 +103,17 @@ class ObjectiveSettings:
             )
         if self.rank_form == "phrases" and self.edit_weights == "tokens":
             raise TrainError("rank_form 'phrases' ranks edits only: it cannot take edit_weights 'tokens'")
+
+    def _refuse_kl_forms(self) -> None:
+        if not 0.0 < self.kl_skew < 1.0:
+            raise TrainError(f"kl_skew must be in (0, 1), got {self.kl_skew}")
+        if self.kl_form != "plain" and self.sequence_kl_weight > 0:
+            raise TrainError(f"sequence_kl_weight takes the plain KL: it excludes kl_form {self.kl_form!r}")
+        alike = self.alpha_forward == self.alpha_reverse and self.forward_on == self.reverse_on
+        if self.kl_form == "jensen_shannon" and not alike:
+            raise TrainError(
+                "kl_form 'jensen_shannon' is symmetric: it needs alpha_forward = alpha_reverse, forward_on = reverse_on"
+            )
 
     def _refuse_types(self) -> None:
         """Settings come from a recipe's YAML, where anything may stand."""
@@ -124,6 +142,11 @@ class ObjectiveSettings:
         if self.sequence_kl_weight > 0:
             read.add("both")
         return ("chosen",) if read <= {"chosen"} else ("chosen", "rejected")
+
+    @property
+    def skew(self) -> float:
+        """Share of a KL's first distribution in what it is compared with."""
+        return {"plain": 0.0, "skewed": self.kl_skew, "jensen_shannon": 0.5}[self.kl_form]
 
     @property
     def is_anchored(self) -> bool:

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.utils.checkpoint import checkpoint
 
+from medprefkit.train.skewed import skewed_forward, skewed_reverse
+
 CHUNK_LOGITS = {"cpu": 2**23, "cuda": 2**25}
 """Logits that exist at one time, for policy and reference each, by device: a GPU wants larger products. 2**23 in
 float32 are 32 MiB, whatever the vocabulary: 262 tokens of 32 k, 32 tokens of 256 k."""
@@ -27,25 +29,28 @@ class TokenStats(NamedTuple):
     logps: Tensor
     ref_logps: Tensor
     forward_kl: Tensor
-    """KL(ref || policy)."""
+    """KL(ref || policy), or skewed by s: KL(ref || (1 - s) policy + s ref)."""
     reverse_kl: Tensor
-    """KL(policy || ref)."""
+    """KL(policy || ref), or KL(policy || (1 - s) ref + s policy)."""
 
 
 class KlUse(NamedTuple):
-    """Which of the KLs the loss will send a gradient through; the values of both are there to look at."""
+    """Which KLs are taken, and which the loss will send a gradient through; both values are there to look at."""
 
     forward_gradient: bool = True
     reverse_gradient: bool = True
+    skew: float = 0.0
+    """Share of a KL's first distribution in what it is compared with, in [0, 1)."""
 
 
-def token_stats(policy_logits: Tensor, ref_logits: Tensor, labels: Tensor) -> TokenStats:
+def token_stats(policy_logits: Tensor, ref_logits: Tensor, labels: Tensor, *, skew: float = 0.0) -> TokenStats:
     """Compare two next-token distributions at each position.
 
     Args:
         policy_logits: (N, V). Gradients flow here, and only here.
         ref_logits: (N, V).
         labels: (N,) the tokens that follow. A column of -inf in both logits takes no part.
+        skew: As `KlUse`.
 
     Returns:
         (N,) each. Where the logits are equal, both KLs and their gradients are exactly 0.
@@ -54,7 +59,7 @@ def token_stats(policy_logits: Tensor, ref_logits: Tensor, labels: Tensor) -> To
         backward pass. Differs: from log_softmax in float32, where published code takes softmax().log(), which is NaN
         once a probability underflows.
     """
-    return TokenStats(*_LogitStats.apply(policy_logits, ref_logits, labels))  # type: ignore[no-untyped-call]  # torch's
+    return TokenStats(*_LogitStats.apply(policy_logits, ref_logits, labels, skew))  # type: ignore[no-untyped-call]  # torch's
 
 
 def chunked_token_stats(
@@ -92,7 +97,7 @@ def chunked_token_stats(
     for start in range(0, max(len(labels), 1), size):
         piece = slice(start, start + size)
         arguments = (policy_hidden[piece], ref_hidden[piece], labels[piece])
-        chunks.append(checkpoint(_compare_logits, head, ref_head, *arguments, use_reentrant=False))
+        chunks.append(checkpoint(_compare_logits, head, ref_head, *arguments, kl.skew, use_reentrant=False))
     return TokenStats(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
 
 
@@ -135,11 +140,11 @@ def _head_logps(head: Head, hidden: Tensor, labels: Tensor) -> Tensor:
 
 
 def _compare_logits(
-    head: Head, ref_head: Head, policy_hidden: Tensor, ref_hidden: Tensor, labels: Tensor
+    head: Head, ref_head: Head, policy_hidden: Tensor, ref_hidden: Tensor, labels: Tensor, skew: float
 ) -> tuple[Tensor, ...]:
     with torch.no_grad():
         ref_logits = ref_head(ref_hidden)
-    return tuple(token_stats(head(policy_hidden), ref_logits, labels))
+    return tuple(token_stats(head(policy_hidden), ref_logits, labels, skew=skew))
 
 
 class _HiddenStats(torch.autograd.Function):
@@ -177,6 +182,7 @@ class _HiddenStats(torch.autograd.Function):
                 labels[piece],
                 head,
                 ref_head,
+                kl.skew,
             )
         ctx.slopes = slopes
         return tuple(values)
@@ -200,10 +206,11 @@ def _write_chunk(
     labels: Tensor,
     head: Head,
     ref_head: Head,
+    skew: float,
 ) -> None:
     """Write the four values (n,) of a chunk, and of the wanted ones their derivatives (n, D) in its hidden states.
 
-    At most four (n, V) tensors exist at a time: each is overwritten by what comes of it.
+    At most four (n, V) tensors exist at a time, seven where KLs are skewed: each is overwritten by what comes of it.
     """
     of_logps, of_forward, of_reverse = slopes
     ref = ref_head(ref_hidden)
@@ -224,13 +231,23 @@ def _write_chunk(
     logps.copy_(compared.logps)
     ref_logps.copy_(compared.ref_logps)
     p, q, log_ratio = compared.p, compared.q, compared.log_ratio
-    product = p * log_ratio
-    reverse_kl.copy_(_reverse_kl(product))
-    if of_reverse is not None:
-        of_reverse.copy_(pull_back(product.addcmul_(p, reverse_kl[:, None], value=-1)))
-    forward_kl.copy_(_forward_kl(torch.mul(q, log_ratio, out=product)))
-    if of_forward is not None:
-        of_forward.copy_(pull_back(torch.sub(p, q, out=product)))
+    if skew > 0:
+        found = skewed_reverse(p, log_ratio, skew)
+        reverse_kl.copy_(found.value)
+        if of_reverse is not None:
+            of_reverse.copy_(pull_back(found.slope))
+        found = skewed_forward(p, q, log_ratio, skew)
+        forward_kl.copy_(found.value)
+        if of_forward is not None:
+            of_forward.copy_(pull_back(found.slope))
+    else:
+        product = p * log_ratio
+        reverse_kl.copy_(_reverse_kl(product))
+        if of_reverse is not None:
+            of_reverse.copy_(pull_back(product.addcmul_(p, reverse_kl[:, None], value=-1)))
+        forward_kl.copy_(_forward_kl(torch.mul(q, log_ratio, out=product)))
+        if of_forward is not None:
+            of_forward.copy_(pull_back(torch.sub(p, q, out=product)))
     if of_logps is not None:
         of_logps.copy_(pull_back(_logps_slope_(p, labels)))
 
@@ -264,11 +281,15 @@ class _LogitStats(torch.autograd.Function):
     """(policy_logits, ref_logits, labels) -> (logps, ref_logps, forward_kl, reverse_kl)."""
 
     @staticmethod
-    def forward(ctx: Any, policy_logits: Tensor, ref_logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, policy_logits: Tensor, ref_logits: Tensor, labels: Tensor, skew: float) -> tuple[Tensor, ...]:
         ctx.save_for_backward(policy_logits, ref_logits, labels)
+        ctx.skew = skew
         logps, ref_logps, p, q, log_ratio = _distributions(
             _log_softmax(policy_logits), _log_softmax(ref_logits), labels
         )
+        if skew > 0:
+            forward_kl = skewed_forward(p, q, log_ratio, skew).value
+            return logps, ref_logps, forward_kl, skewed_reverse(p, log_ratio, skew).value
         return logps, ref_logps, _forward_kl(q.mul_(log_ratio)), _reverse_kl(p.mul_(log_ratio))
 
     @staticmethod
@@ -276,12 +297,16 @@ class _LogitStats(torch.autograd.Function):
         grad_logps, _, grad_forward, grad_reverse = grads  # the reference is constant
         policy_logits, ref_logits, labels = ctx.saved_tensors
         _, _, p, q, log_ratio = _distributions(_log_softmax(policy_logits), _log_softmax(ref_logits), labels)
-        reverse_kl = _reverse_kl(p * log_ratio)
-        grad = grad_forward[:, None] * (p - q)
-        grad += grad_reverse[:, None] * p * (log_ratio - reverse_kl[:, None])
+        if ctx.skew > 0:
+            grad = grad_forward[:, None] * skewed_forward(p, q, log_ratio, ctx.skew).slope
+            grad += grad_reverse[:, None] * skewed_reverse(p, log_ratio, ctx.skew).slope
+        else:
+            reverse_kl = _reverse_kl(p * log_ratio)
+            grad = grad_forward[:, None] * (p - q)
+            grad += grad_reverse[:, None] * p * (log_ratio - reverse_kl[:, None])
         grad -= grad_logps[:, None] * p
         grad.scatter_add_(1, labels[:, None], grad_logps[:, None].to(grad.dtype))
-        return grad.to(policy_logits.dtype), None, None
+        return grad.to(policy_logits.dtype), None, None, None
 
 
 class _Distributions(NamedTuple):

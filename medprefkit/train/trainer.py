@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -148,7 +149,9 @@ class PreferenceTrainer(Trainer):
                 sums.add(self._score(self._adapted, self._prepare_inputs(batch))[1])
         self._adapted.train(was_training)
         self._collator.corrupted = in_training
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in sums.drain(self._reduce).items()}
+        metrics = {
+            f"{metric_key_prefix}_{name}": value for name, value in self._named(sums.drain(self._reduce)).items()
+        }
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -166,7 +169,7 @@ class PreferenceTrainer(Trainer):
         if isinstance(self.train_dataset, StreamedRows):
             self.state.epoch = float(self._train_stream.position().epoch)  # whole passes: it has no length
         if "loss" in logs:
-            logs = {**logs, **self._sums.drain(self._reduce), **self._speed()}
+            logs = {**logs, **self._named(self._sums.drain(self._reduce)), **self._speed()}
             if not math.isfinite(logs["loss"]):
                 raise TrainError(f"the loss is {logs['loss']} at step {self.state.global_step}; lower learning_rate")
         super().log(logs, start_time)
@@ -308,6 +311,11 @@ class PreferenceTrainer(Trainer):
         loss = preference_loss(self.settings, chosen, rejected, corrupted, batch["row_weights"])
         return loss, batch_metrics(self.settings, loss, chosen, rejected, corrupted)
 
+    def _named(self, averages: dict[str, float]) -> dict[str, float]:
+        """Return the averages; what is no plain KL does not go by its name."""
+        name_of_kl = "kl/" if self.settings.skew == 0 else "kl/skewed_"
+        return {re.sub("^kl/", name_of_kl, name): value for name, value in averages.items()}
+
     def _reduce(self, sums: Tensor) -> Tensor:
         reduced: Tensor = self.accelerator.reduce(sums, "sum")
         return reduced
@@ -321,7 +329,8 @@ def kl_plan(settings: ObjectiveSettings, n_rows: int) -> KlPlan:
     """Say which sequences have KLs, and which of them the loss sends a gradient through."""
     n_sequences = len(settings.answers_with_kl) * n_rows
     forward = settings.alpha_forward > 0 or settings.sequence_kl_weight > 0
-    return KlPlan(n_sequences, KlUse(forward_gradient=forward, reverse_gradient=settings.alpha_reverse > 0))
+    use = KlUse(forward_gradient=forward, reverse_gradient=settings.alpha_reverse > 0, skew=settings.skew)
+    return KlPlan(n_sequences, use)
 
 
 def split_answers(

@@ -201,12 +201,12 @@ def padded(rows: list[list[Any]], dtype: torch.dtype) -> torch.Tensor:
     return torch.tensor([[*row, *[0] * (N_TOKENS - len(row))] for row in rows], dtype=dtype)
 
 
-def to_tokens(answers: list[Answer], policy: torch.Tensor) -> AnswerTokens:
+def to_tokens(answers: list[Answer], policy: torch.Tensor, *, skew: float = 0.0) -> AnswerTokens:
     ref = torch.zeros(len(answers), N_TOKENS, N_VOCAB, dtype=torch.float64)
     for index, answer in enumerate(answers):
         ref[index, : len(answer.labels)] = torch.from_numpy(answer.ref)
     labels = padded([answer.labels for answer in answers], torch.long)
-    stats = token_stats(policy.flatten(0, 1), ref.flatten(0, 1), labels.flatten())
+    stats = token_stats(policy.flatten(0, 1), ref.flatten(0, 1), labels.flatten(), skew=skew)
     return AnswerTokens(
         *(each.view(len(answers), N_TOKENS) for each in stats),
         phrase_ids=padded([answer.phrases for answer in answers], torch.long),
