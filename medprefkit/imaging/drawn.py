@@ -48,14 +48,15 @@ def lesion_of(rgb: Image, numbers: NDArray[Any] | None, classes: Sequence[str]) 
         for wanted in classes:
             lesion |= _of_class(rgb, brightest if numbers is None else numbers, wanted)
         return lesion
+    greys = brightest if not coloured else brightest[brightest - rgb.min(axis=2) <= COLOUR_THRESHOLD]
+    values = np.flatnonzero(np.bincount(greys.ravel(), minlength=256))
+    between = np.count_nonzero((greys > _DARK) & (greys < _LIGHT))
+    if len(values) > _FEW_VALUES and between > _GREY_SHARE * brightest.size:
+        raise ImageError("mask_unreadable", _PHOTOGRAPH)
     if coloured:
         _refuse_photograph(rgb, brightest)
         lesion = brightest > COLOUR_THRESHOLD
         return lesion
-    values = np.flatnonzero(np.bincount(brightest.ravel(), minlength=256))
-    between = np.count_nonzero((brightest > _DARK) & (brightest < _LIGHT))
-    if len(values) > _FEW_VALUES and between > _GREY_SHARE * brightest.size:
-        raise ImageError("mask_unreadable", _PHOTOGRAPH)
     is_label_map = len(values) == 2 and values[0] == 0
     lesion = brightest > (0 if is_label_map else GREY_THRESHOLD)
     return lesion

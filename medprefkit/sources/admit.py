@@ -1,7 +1,7 @@
 """What a row must have to become an `Example`; every reader's rows pass through here, and each has one outcome.
 
-Images are resolved and decoded once each. Lesion masks are not opened, except where they choose the slice of a volume: a
-pair of texts is good without its mask, so a mask's fault is for `corrupt` to report; only a mask outside the data root
+Images are resolved and decoded once each. Lesion masks are not opened, except where they choose the slice of a volume:
+a pair of texts is good without its mask, so its fault is for `corrupt` to report; only one outside the data root
 is refused.
 """
 
