@@ -3,6 +3,7 @@
 The one place that runs corruptions in order to measure them. One image is in memory at a time.
 """
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from medprefkit.evaluate.tables import as_text
 from medprefkit.images import read_image, read_lesion_mask
 from medprefkit.protocols import Corruption, Image, Mask
 from medprefkit.recipe import PluginSpec
-from medprefkit.registry import installed
+from medprefkit.registry import installed, load
 from medprefkit.seeds import rng_for
 from medprefkit.wiring import plug_in
 
@@ -62,13 +63,13 @@ def measure_corruptions(pairs: Sequence[Pair], names: Sequence[str], *, seed: in
 
     Args:
         pairs: Images and masks.
-        names: Registered names; all of them where empty.
+        names: Registered names; where empty all that work without an option, such as a model's name.
         seed: Of the run.
 
     Raises:
         RecipeError: If a name is not installed.
     """
-    chosen = list(names) or list(installed("corruptions"))
+    chosen = list(names) or [name for name in installed("corruptions") if _works_alone(name)]
     corruptions: dict[str, Corruption] = {name: plug_in("corruptions", PluginSpec(use=name)) for name in chosen}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in chosen}
     places: dict[str, tuple[list[Place], list[Place], list[Place]]] = {name: ([], [], []) for name in chosen}
@@ -83,6 +84,11 @@ def measure_corruptions(pairs: Sequence[Pair], names: Sequence[str], *, seed: in
         Measured(name, tuple(outcomes[name]), *(separability_of(kept) for kept in places[name])) for name in chosen
     ]
     return Report(measured, rows)
+
+
+def _works_alone(name: str) -> bool:
+    options = inspect.signature(load("corruptions", name)).parameters.values()
+    return all(option.default is not option.empty for option in options)
 
 
 def write_report(folder: Path, report: Report) -> None:

@@ -17,7 +17,7 @@ from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
 from medprefkit.registry import installed, load
 
-NAMES = sorted(installed("corruptions"))
+NAMES = sorted(set(installed("corruptions")) - {"diffusion"})  # that one needs a model: test_diffusion.py
 RANDOM = {"telea", "navier_stokes", "noise", "exemplar", "texture"}
 BUILTIN = {"telea", "navier_stokes", "healthy_blend", "exemplar", "texture", "noise", "blur", "albumentations"}
 CUTTERS = {"healthy_blend", "exemplar", "texture"}
