@@ -4,10 +4,10 @@ A plug-in is built from the recipe's plain values alone. One that has a method `
 its run, once, before its first call; a plug-in made of others hands it on to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from medprefkit.models.calls import CallStore
 from medprefkit.protocols import Checker, Detector, Image
@@ -26,8 +26,9 @@ class RunContext:
         without_lesion: Example -> the same images with the lesion removed as the recipe says; None where the example
             has no mask or the recipe removes none.
         policy: Adapter of the model that answers; None for the bare model.
-        detector: Builds the recipe's detector, for an editor that reads its own text again.
-        checker: Builds the recipe's checker, for an editor that has its own text judged.
+        member: Builds a checker by its registered name and options, for a checker that is made of others.
+        detector: The recipe's, for an editor that reads its own text again; None for any other plug-in.
+        checker: The recipe's, for an editor that has its own text judged; None for any other plug-in.
     """
 
     run_seed: int
@@ -36,8 +37,9 @@ class RunContext:
     images: Callable[[Example], tuple[Image, ...]]
     without_lesion: Callable[[Example], tuple[Image, ...] | None]
     policy: Path | None
-    detector: Callable[[], Detector]
-    checker: Callable[[], Checker]
+    member: Callable[[str, Mapping[str, Any]], Checker]
+    detector: Detector | None = None
+    checker: Checker | None = None
 
 
 @runtime_checkable

@@ -13,6 +13,12 @@ from medprefkit.models.requests import Failure, Reply, Request
 from medprefkit.models.sampling import RecordSampler, uniforms_of
 from medprefkit.records import Sampling
 
+
+@pytest.fixture
+def tiny_folder(model_folders: dict[str, Path]) -> Path:
+    return model_folders["tiny"]
+
+
 PROMPTS = [
     "Is there a pleural effusion?",
     "Where?",
@@ -33,12 +39,12 @@ def requests(n: int, *, images: bool = True, **sampling: float) -> list[Request]
     ]
 
 
-@pytest.mark.parametrize("folder", ["tiny_folder", "qwen_folder"])
+@pytest.mark.parametrize("folder", ["tiny", "qwen"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_batch_size_and_order_do_not_change_an_answer(
-    folder: str, temperature: float, request: pytest.FixtureRequest
+    folder: str, temperature: float, model_folders: dict[str, Path]
 ) -> None:
-    path = str(request.getfixturevalue(folder))
+    path = str(model_folders[folder])
     asked = requests(6, temperature=temperature)
     one = ask(LocalModel(path, precision="fp32", batch_size=1), asked)
     four = ask(LocalModel(path, precision="fp32", batch_size=4), asked)
@@ -93,9 +99,9 @@ def test_an_answer_without_an_end_is_truncated(tiny_folder: Path) -> None:
     assert (reply.finish_reason, reply.completion_tokens) == ("length", 2)
 
 
-@pytest.mark.parametrize("folder", ["tiny_folder", "qwen_folder"])
-def test_yes_and_no_have_log_probabilities_that_no_batch_changes(folder: str, request: pytest.FixtureRequest) -> None:
-    path = str(request.getfixturevalue(folder))
+@pytest.mark.parametrize("folder", ["tiny", "qwen"])
+def test_yes_and_no_have_log_probabilities_that_no_batch_changes(folder: str, model_folders: dict[str, Path]) -> None:
+    path = str(model_folders[folder])
     asked = [
         Request(f"r{k}", PROMPTS[k % 3], (picture(k),), Sampling(max_new_tokens=1), wants="yes_no") for k in range(4)
     ]
