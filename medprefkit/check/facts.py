@@ -153,6 +153,9 @@ class Facts:
         """
         if not self.lexicon.kin(denied, claimed) or self.lexicon.is_a(denied, claimed):
             return False
+        rows = self.lexicon.concepts
+        if rows[denied].acute and not rows[claimed].acute:
+            return False  # "no consolidation" beside atelectasis
         shared = self.lexicon.ancestors(denied) & self.lexicon.ancestors(claimed)
         return any(not parent.endswith("abnormality") for parent in shared)
 

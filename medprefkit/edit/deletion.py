@@ -19,13 +19,15 @@ _STARTS_CLAUSE = re.compile(
 _RELATIVE = re.compile(r",?\s+(?:that|which)\s*$", re.I)
 _ENDS_CLAUSE = re.compile(r"\s*(?:[.;,!?]|$|\s(?:and|but)\s+(?:there|the|it|no|a|an)\b)")
 _TRAILING = re.compile(
-    r"(?P<place>(?:\s+(?:visible|seen|present|noted|evident|observed|identified))?\s+(?:in|within|of|on|at|throughout|near|involving)\s+[^,.;:]{1,60}?)?"
-    r"(?P<cut>,\s+(?:suggesting|signifying|indicating|indicative\s+of|suggestive\s+of|consistent\s+with|compatible\s+with|"
+    r"(?P<place>(?:\s+(?:(?:is|are)\s+)?(?:visible|seen|present|noted|evident|observed|identified))?\s+(?:in|within|of|on|at|throughout|near|involving)\s+[^,.;:]{1,60}?|\s+(?:is|are)\s+(?:present|seen|noted|identified|visible))?"
+    r"(?P<cut>(?:\s+xxxx\s+represent(?:s|ing)|,?\s+(?:which|that)\s+(?:(?:is|are|may|might|could|can|likely|probably|most|xxxx|to|be|"
+    r"felt|thought|believed)\s+)+(?:represent\w*|reflect\w*|due|related|consistent|compatible|suggest\w*|indicat\w*))\b[^.;:]*?|"
+    r",\s+(?:suggesting|signifying|indicating|indicative\s+of|suggestive\s+of|consistent\s+with|compatible\s+with|"
     r"concerning\s+for|causing|resulting\s+in|leading\s+to|pointing\s+to(?:wards?)?|raising|requiring|representing|"
     r"possibly\s+(?:due|indicating|suggesting)|likely\s+(?:due|indicating|representing)|contributing|compromising|"
     r"which\s+(?:may|might|could|can)?\s*(?:means?|suggests?|indicates?|causes?|is\s+(?:causing|consistent|indicative|"
     r"suggestive|concerning|likely)|are\s+(?:causing|consistent|indicative|suggestive|concerning|likely)|"
-    r"be\s+(?:due|related|indicative|caused|a\s+sign)))\b[^.;:]*)(?=[.;]|$)",
+    r"be\s+(?:due|related|indicative|caused|a\s+sign)))\b[^.;:]*?)(?=\s*(?:[.;]|$))",
     re.I,
 )
 _RELATIVE_LOOK = re.compile(

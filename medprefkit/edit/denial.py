@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from medprefkit.edit.alternatives import leave_out, stand_for
 from medprefkit.edit.change import Change, Refusal, change
 from medprefkit.edit.clause import (
     Predicate,
@@ -27,7 +28,7 @@ from medprefkit.edit.noun_phrase import NounPhrase, noun_phrase
 from medprefkit.edit.words import DEFINITE, capitalised_like, is_plural
 from medprefkit.records import Claim
 
-_COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
+_COORDINATOR = re.compile(r"(?:,\s*)?(?:\s*\b(?:and/?or|and|or|as\s+well\s+as|along\s+with|with)\s+)|,\s*", re.I)
 _FILLED = re.compile(r"\b(?P<filled>(?:completely\s+|largely\s+|partially\s+)?(?:filled|covered)\s+with\s+)$", re.I)
 _NORMAL_WORDS = re.compile(
     r"(?:normally|well)[\s-](?:inflated|expanded|aerated)|within normal limits|within normal range|normal in size|"
@@ -84,6 +85,11 @@ _REACHED = re.compile(
     r"(?!(?:and|or|an?|the|no|multiple|several|numerous|some|another|there|it|with|indicat\w+|suggest\w+|which|likely)\b)(?=\w)",
     re.I,
 )
+_MORE = re.compile(
+    r"\s+(?:more|most|greater|greatest|worse|worst)\s+(?:pronounced|prominent|marked|conspicuous|evident|extensive|severe|on|in)\b[^.;,]*?(?=\s*(?:[.;,]|$))",
+    re.I,
+)
+"""How a thing is distributed goes with it: "more pronounced in the lower lungs"."""
 _NEXT_CHARS = 25
 """So far after a coordinator the next wrong phrase may begin: room for its modifiers."""
 _CUT_END = re.compile(
@@ -157,6 +163,8 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
         return [Refusal(ids, f"{text[first.start : first.end]!r} speaks of something already named")]
     if _PROPERTY.match(first.claim.span.text) and _OWNS.search(text[floor : first.start]):
         return [Refusal(ids, f"{text[first.start : first.end]!r} is a property, not a finding")]
+    if (left_out := leave_out(text, group, ids) or stand_for(text, group, ids)) is not None:
+        return [left_out]
     if _ALTERNATIVES.search(first.claim.sentence.text):
         return [Refusal(ids, "it is one of several things that are considered")]
     cut = inference_before(text, floor, first.start)
@@ -204,7 +212,10 @@ def deny_group(text: str, group: Sequence[NounPhrase], listed: Listed, truth: st
             return [change(first.start, stable.end(), words, ids, wrong=(first.start, group[-1].end))]
         return [Refusal(ids, f"the place of {text[first.start : group[-1].end]!r} in its sentence is not certain")]
     replacement = capitalised_like(denied_list(text, group), text[first.start])
-    return [change(first.start, group[-1].end, replacement, ids)]
+    end = group[-1].end
+    if (degree := _MORE.match(text, end)) is not None:
+        return [change(first.start, degree.end(), replacement, ids, wrong=(first.start, end))]
+    return [change(first.start, end, replacement, ids)]
 
 
 def _called(text: str, group: Sequence[NounPhrase], floor: int, truth: str, ids: tuple[str, ...]) -> Change | None:
@@ -362,6 +373,8 @@ def _deny_part(text: str, group: Sequence[NounPhrase], listed: Listed, ids: tupl
         at = listed.before.phrase.end_char + found[-1].start()
         lead = ", but " if found[-1][0].startswith(",") and listed.n_before > 1 else " but "
         body = f"{lead}{denied_list(text, group)}"
+        if (degree := _MORE.match(text, end)) is not None:
+            return change(at, degree.end(), body, ids, wrong=(start, end))
         return change(at, end, body, ids, wrong=(at + len(found[-1][0]) - len(found[-1][0].lstrip(" ,")), end))
     if listed.after is not None and listed.before is None:
         stop = listed.after.phrase.end_char

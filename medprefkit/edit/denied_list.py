@@ -14,7 +14,7 @@ from medprefkit.edit.words import is_empty_under_no
 SEPARATOR = re.compile(
     r"(?P<place>\s+(?:in|within|throughout|at|of|on)\s+(?:[\w-]+\s+){0,4}?[\w-]+)?"
     r"(?P<sep>\s*,\s*(?:(?:and|or|as\s+well\s+as|along\s+with|with)\s+)?|"
-    r"\s+(?:and|or|with|along\s+with|alongside|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
+    r"\s+(?:and/?or|and|or|with|along\s+with|alongside|as\s+well\s+as|together\s+with|accompanied\s+by)\s+)",
     re.I,
 )
 _SIZED = re.compile(

@@ -245,11 +245,13 @@ def _reads_alike(claim: Claim, now: Claim, reading: _Reading) -> bool:
     if claim.kind in _LABELS:
         # "no effusion in this CT scan": whether a label is said to be denied is a matter of scope, not of meaning
         return now.concept == claim.concept
+    # of two things that were considered, the one that is left is said
+    settled = claim.cue is not None and claim.cue.text.lower() in {"versus", "vs"} and not nearest.replacement
     kept = {(a.kind, a.value) for a in claim.attributes if reading.touched(a.span) is None}
     return (
         now.concept == claim.concept
         and now.polarity == claim.polarity
-        and now.certainty == claim.certainty
+        and (now.certainty == claim.certainty or settled)
         and kept <= {(a.kind, a.value) for a in now.attributes}
     )
 
