@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from medprefkit import __version__
-from medprefkit.cli import evaluation, look, publishing, recipes, stages, training
+from medprefkit.cli import auditing, evaluation, look, publishing, recipes, stages, training
 from medprefkit.errors import MedPrefKitError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ stages.add_to(app)
 training.add_to(app)
 look.add_to(app)
 publishing.add_to(app)
+auditing.add_to(app)
 evaluation.add_to(app)
 
 

@@ -1,0 +1,1 @@
+"""QUALITY: numbers about any preference dataset, ours or a peer's."""
