@@ -5,19 +5,23 @@ The one place that runs the tool in order to measure it. Nothing is written to a
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from medprefkit.errors import SourceError
+import yaml
+
+from medprefkit.errors import RecipeError, SourceError
 from medprefkit.evaluate.comparison import Comparison, compare
 from medprefkit.evaluate.detection import expected_text
 from medprefkit.evaluate.faults import find_faults
 from medprefkit.evaluate.readings import Judged, Labelled, Reading, read_labelled
 from medprefkit.evaluate.report import Section
+from medprefkit.evaluate.rewording import reword
 from medprefkit.evaluate.tables import tables_of
 from medprefkit.offsets import apply_edits
 from medprefkit.protocols import Checker, Detector, Editor
 from medprefkit.recipe import PluginSpec
 from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, Source, Verdict
+from medprefkit.seeds import rng_for
 from medprefkit.sources.rows import BrokenRow, Row, read_rows
 from medprefkit.steps import CheckStep, DetectStep, EditStep, judge_cases
 from medprefkit.wiring import plug_in
@@ -33,14 +37,15 @@ class Tool:
         detect: A registered detector's name.
         check: A registered checker's name.
         edit: A registered editor's name.
+        check_with: The checker's options, each `KEY=VALUE` with a YAML value, as below `check.with` of a recipe.
 
     Raises:
-        RecipeError: If a name is not installed.
+        RecipeError: If a name is not installed, or an option is not the checker's.
     """
 
-    def __init__(self, *, detect: str, check: str, edit: str) -> None:
+    def __init__(self, *, detect: str, check: str, edit: str, check_with: Sequence[str] = ()) -> None:
         detector: Detector = plug_in("detectors", PluginSpec(use=detect))
-        checker: Checker = plug_in("checkers", PluginSpec(use=check))
+        checker: Checker = plug_in("checkers", PluginSpec(use=check, with_=_options(check_with)))
         self._editor: Editor = plug_in("editors", PluginSpec(use=edit))
         self._detect, self._check = DetectStep(detector), CheckStep(checker)
         self._edit = EditStep(self._editor, detector, checker)
@@ -175,10 +180,35 @@ def read_texts(file: Path, *, columns: Sequence[str], id_column: str | None) -> 
     return texts
 
 
-def measure_self(tool: Tool, texts: Sequence[OwnText], *, prompt: str) -> list[tuple[OwnText, Judged]]:
-    """Judge every text against itself: whatever is called wrong is a false alarm, or a text that contradicts itself."""
+def measure_self(
+    tool: Tool, texts: Sequence[OwnText], *, prompt: str, paraphrase_seed: int | None = None
+) -> list[tuple[OwnText, Judged]]:
+    """Judge every text against itself: whatever is called wrong is a false alarm, or a text that contradicts itself.
+
+    Args:
+        tool: What judges.
+        texts: The texts.
+        prompt: What every text answers.
+        paraphrase_seed: Judge the text in other words, drawn from this seed; in its own where None.
+    """
     examples = [_example(own.id, prompt, own.text, is_report=True) for own in texts]
-    return list(zip(texts, tool.judge(examples, [own.text for own in texts]), strict=True))
+    said = [own.text for own in texts]
+    if paraphrase_seed is not None:
+        said = [reword(own.text, rng_for(paraphrase_seed, "reword", own.id)) for own in texts]
+    return list(zip(texts, tool.judge(examples, said), strict=True))
+
+
+def _options(given: Sequence[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for one in given:
+        key, equals, text = one.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"--check-with {one}: write key=value, for instance --check-with model=runs/checker")
+        try:
+            options[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"--check-with {one}: the value is not YAML") from error
+    return options
 
 
 def _rows(file: Path) -> list[Row]:

@@ -123,7 +123,8 @@ def _pairs_of(
     fit = _Fit(report, max_words)
     yield from _injected(report, fit, rng)
     for claim in report.claims:
-        if claim.certainty == "certain" and claim.role == "statement" and rng.random() < 0.5:
+        plain = claim.certainty == "certain" and claim.role == "statement" and claim.kind in {"finding", "normality"}
+        if plain and rng.random() < 0.5:
             said = claim.sentence.text.strip()
             read = fit(Subject(claim.concept, claim.anatomy, said))
             abnormal = claim.polarity == "affirmed" and claim.kind != "normality"

@@ -12,7 +12,9 @@ from medprefkit.lexicon import Lexicon
 from medprefkit.records import Claim, Span
 
 _WORD = re.compile(r"[a-z]{3,}", re.I)
-_CONCEPT, _ORGAN, _GENERAL = 4.0, 2.0, 1.0
+_SAME, _RELATED, _EXCLUDED, _ORGAN, _GENERAL = 8.0, 4.0, 3.0, 1.0, 0.5
+"""What a sentence is worth that speaks of the concept, of a broader, narrower or kindred one, of a normality that
+excludes it, of its organ, of normality at all."""
 _NOT_TELLING = frozenset({"the", "and", "are", "there", "with", "seen", "noted", "image", "shows", "chest", "this"})
 
 
@@ -91,16 +93,19 @@ def _score(subject: Subject, sentence: Span, claims: Sequence[Claim], lexicon: L
     for other in claims:
         if other.sentence.start_char >= sentence.end_char or sentence.start_char >= other.sentence.end_char:
             continue
-        related = (
+        if other.concept == subject.concept:
+            score += _SAME
+        elif (
             lexicon.is_a(other.concept, subject.concept)
             or lexicon.is_a(subject.concept, other.concept)
             or lexicon.kin(other.concept, subject.concept)
-            or subject.concept in lexicon.denied_by(other.concept)
-            or other.concept in lexicon.denied_by(subject.concept)
-        )
+        ):
+            score += _RELATED
+        elif subject.concept in lexicon.denied_by(other.concept) or other.concept in lexicon.denied_by(subject.concept):
+            score += _EXCLUDED
         seen = lexicon.concepts.get(other.concept)
         there = set(other.anatomy) | set(seen.structures if seen else ())
-        score += _CONCEPT * related + _ORGAN * bool(organs & there) + _GENERAL * (other.kind == "normality")
+        score += _ORGAN * bool(organs & there) + _GENERAL * (other.kind == "normality")
     return score
 
 

@@ -16,3 +16,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; may be repeated."),
 ]
+CheckWithOption = Annotated[
+    list[str] | None,
+    typer.Option("--check-with", metavar="KEY=VALUE", help="An option of the checker; may be repeated."),
+]

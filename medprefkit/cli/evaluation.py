@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from medprefkit.cli import checking, evaluation_corruption, injecting
+from medprefkit.cli.arguments import CheckWithOption
 
 evaluate_app = typer.Typer(
     help="How right it is: measured on labelled answers.", no_args_is_help=True, rich_markup_mode=None
@@ -43,6 +44,7 @@ def detection(
     as_json: JsonOption = False,
     detect: DetectOption = "lexicon",
     check: CheckOption = "reference",
+    check_with: CheckWithOption = None,
     edit: EditOption = "minimal",
 ) -> None:
     """Measure detection, edits and abstention on labelled answers, beside baselines that know no medicine."""
@@ -50,7 +52,7 @@ def detection(
     from medprefkit.evaluate.report import write_report
     from medprefkit.evaluate.tables import as_text
 
-    tool = measure.Tool(detect=detect, check=check, edit=edit)
+    tool = measure.Tool(detect=detect, check=check, edit=edit, check_with=check_with or ())
     measured = measure.measure_files(tool, gold)
     if as_json:
         typer.echo(json.dumps({one.name: one.comparison.as_json() for one in measured}, indent=2))
@@ -69,16 +71,21 @@ def self_(
     ],
     id_: Annotated[str | None, typer.Option("--id", help="Column of the name of a row.  [default: its number]")] = None,
     prompt: Annotated[str, typer.Option(help="What every text answers.")] = "Describe the image.",
+    paraphrase: Annotated[
+        int | None, typer.Option(help="Judge every text in other words that say the same, drawn from this seed.")
+    ] = None,
     as_json: JsonOption = False,
     detect: DetectOption = "lexicon",
     check: CheckOption = "reference",
+    check_with: CheckWithOption = None,
     edit: EditOption = "minimal",
 ) -> None:
     """Judge every text against itself, and show whatever is called wrong: nothing should be."""
     from medprefkit import measure  # heavy: the stages
     from medprefkit.evaluate.alarms import count_alarms, describe_alarms
 
-    tool = measure.Tool(detect=detect, check=check, edit=edit)
+    tool = measure.Tool(detect=detect, check=check, edit=edit, check_with=check_with or ())
     texts = measure.read_texts(table, columns=text, id_column=id_)
-    found = count_alarms((own.id, judged) for own, judged in measure.measure_self(tool, texts, prompt=prompt))
+    judged = measure.measure_self(tool, texts, prompt=prompt, paraphrase_seed=paraphrase)
+    found = count_alarms((own.id, one) for own, one in judged)
     typer.echo(json.dumps(found.as_json(), indent=2) if as_json else describe_alarms(found))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from medprefkit.cli.arguments import CheckWithOption
+
 TableArgument = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="CSV, JSONL, JSON or Parquet of true reports.")
 ]
@@ -58,6 +60,7 @@ def injected(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     detect: Annotated[str, typer.Option("--detect", help="Detector, by its registered name.")] = "lexicon",
     check: Annotated[str, typer.Option("--check", help="Checker, by its registered name.")] = "reference",
+    check_with: CheckWithOption = None,
     edit: Annotated[str, typer.Option("--edit", help="Editor, by its registered name.")] = "minimal",
 ) -> None:
     """Put one known error into each of many true reports: is it found, and does the true text come back?"""
@@ -65,7 +68,7 @@ def injected(
     from medprefkit.evaluate.injected import injected_json, injected_table, score_injected
     from medprefkit.evaluate.tables import as_text
 
-    tool = measure.Tool(detect=detect, check=check, edit=edit)
+    tool = measure.Tool(detect=detect, check=check, edit=edit, check_with=check_with or ())
     texts = measure.read_texts(table, columns=text, id_column=id_)
     made = measure_injected.make_each_type(texts, per_type=per_type, seed=seed)
     readings = measure_injected.measure_injected(tool, made, prompt=prompt)

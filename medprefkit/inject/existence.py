@@ -78,7 +78,6 @@ _NORMALITIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         r"normal|unremarkable|within normal limits",
         ("widened", "markedly widened"),
     ),
-    (r"(?:bony|osseous|skeletal) structures (?:are|appear)", r"intact|normal|unremarkable", ("fractured",)),
     (
         r"pulmonary vascul(?:arity|ature) (?:is|appears)",
         r"normal|within normal limits|unremarkable",

@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from medprefkit.cli.app import app
+from medprefkit.errors import RecipeError
 from medprefkit.evaluate.injected import InjectedReading, score_injected
 from medprefkit.evaluate.readings import Judged
 from medprefkit.inject.candidates import Candidate
 from medprefkit.inject.inject import inject_one
+from medprefkit.measure import Tool
 from medprefkit.records import Edit
 
 REPORTS = [
@@ -73,3 +75,13 @@ def test_the_commands_make_labels_and_measure_them(tmp_path: Path) -> None:
     assert report["all"]["called_wrong"]["value"] > 0
     missed = [json.loads(line) for line in misses.read_text().splitlines()]
     assert all("[" in row["wrong"] for row in missed)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [("closed_world", "write key=value"), ("a=[", "is not YAML"), ("worlds=1", "reference.with: worlds")],
+)
+def test_a_checker_s_options_are_checked(option: str, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        Tool(detect="lexicon", check="reference", edit="minimal", check_with=[option])
+    Tool(detect="lexicon", check="reference", edit="minimal", check_with=["closed_world=true"])
