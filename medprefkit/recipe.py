@@ -191,12 +191,21 @@ class EditSpec(PluginSpec):
     use: str = "minimal"
 
 
+class BoxModelSpec(_Spec):
+    """A SAM-type model that makes lesion masks of boxes."""
+
+    model: str
+    device: str | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 4
+
+
 class CorruptSpec(PluginSpec):
     """How lesions are removed, and within which limits."""
 
     batch_size: Annotated[int, Field(ge=1)] = 4
     control: bool = True
     max_lesion_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    boxes: Literal["ellipse", "grabcut"] | BoxModelSpec = "ellipse"
 
 
 class BuildSpec(_Spec):
@@ -252,6 +261,7 @@ class Recipe(_Spec):
     seed: int = 0
     shards: Annotated[int, Field(ge=1, le=100_000)] = 8
     data_root: str = "."
+    rounds: Annotated[int, Field(ge=1, le=100)] | None = None
     calls: str | None = None
     policy: str | None = None
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -271,6 +281,16 @@ class Recipe(_Spec):
         major = self.recipe_version.split(".", 1)[0]
         if major != RECIPE_VERSION.split(".", 1)[0]:
             raise ValueError(f"recipe_version {self.recipe_version!r} is not {RECIPE_VERSION}; upgrade medprefkit")
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_have_a_policy(self) -> Self:
+        if self.rounds is None:
+            return self
+        if self.train is None or self.train.tune != "lora":
+            raise ValueError("rounds need a train section that makes an adapter: each round's answers come from it")
+        if self.generate.use != "transformers":
+            raise ValueError("rounds need generate.use transformers: only it can answer with the adapter of a round")
         return self
 
     @model_validator(mode="after")

@@ -5,17 +5,19 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tqdm import tqdm
 
 from medprefkit.context import RunContext, UsesContext
 from medprefkit.errors import ImageError, RecipeError
 from medprefkit.images import read_ref
+from medprefkit.imaging.boxes import BoxRegions, Ellipses, GrabCut
 from medprefkit.lab.phantom import draw_phantoms
 from medprefkit.models.calls import CallStore
 from medprefkit.protocols import Checker, Image
 from medprefkit.recipe import (
+    BoxModelSpec,
     CheckSpec,
     ImageFolderSource,
     IuXraySource,
@@ -183,6 +185,14 @@ def make_step(stage: str, recipe: Recipe, run_dir: Path) -> Step:
             raise ValueError(f"{stage} has no step")
 
 
+def _box_regions(boxes: Literal["ellipse", "grabcut"] | BoxModelSpec, run_dir: Path) -> BoxRegions:
+    if isinstance(boxes, BoxModelSpec):
+        from medprefkit.segment.sam import SamRegions  # heavy: torch
+
+        return SamRegions(model=boxes.model, run_dir=run_dir, device=boxes.device, batch_size=boxes.batch_size)
+    return GrabCut() if boxes == "grabcut" else Ellipses()
+
+
 def _corrupt_step(recipe: Recipe, run_dir: Path) -> "CorruptStep":
     from medprefkit.corrupt.step import CorruptStep  # heavy: OpenCV
 
@@ -196,6 +206,7 @@ def _corrupt_step(recipe: Recipe, run_dir: Path) -> "CorruptStep":
         run_seed=recipe.seed,
         control=recipe.corrupt.control,
         max_lesion_share=recipe.corrupt.max_lesion_share,
+        regions=_box_regions(recipe.corrupt.boxes, run_dir),
     )
 
 

@@ -1,0 +1,1 @@
+"""Regions of boxes by a model that was trained to segment what a box holds. Imported only where a recipe names one."""
