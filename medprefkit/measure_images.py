@@ -14,6 +14,7 @@ from medprefkit.corrupt.region import Box, box_of, grow, margin_for
 from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError, SourceError
 from medprefkit.evaluate.corruption import Removal, count_outside, mean_change, visibility_of
+from medprefkit.evaluate.corruption_plot import draw_summary
 from medprefkit.evaluate.corruption_separability import Place, place_of, separability_of
 from medprefkit.evaluate.corruption_sheet import SheetRow, row_of, write_sheet
 from medprefkit.evaluate.corruption_summary import Measured, Outcome, as_json, recommend, tables_of
@@ -58,19 +59,23 @@ def pair_files(images: Path, masks: Path, *, mask_suffix: str = "") -> list[Pair
     return pairs
 
 
-def measure_corruptions(pairs: Sequence[Pair], names: Sequence[str], *, seed: int = 0) -> Report:
+def measure_corruptions(
+    pairs: Sequence[Pair], names: Sequence[str], *, strengths: Sequence[float] = (1.0,), seed: int = 0
+) -> Report:
     """Run every corruption over every image.
 
     Args:
         pairs: Images and masks.
         names: Registered names; where empty all that work without an option, such as a model's name.
+        strengths: Each corruption is measured at each of them; one without the option `strength` at its own only.
         seed: Of the run.
 
     Raises:
-        RecipeError: If a name is not installed.
+        RecipeError: If a name is not installed, or refuses a strength.
     """
     chosen = list(names) or [name for name in installed("corruptions") if _works_alone(name)]
-    corruptions: dict[str, Corruption] = {name: plug_in("corruptions", PluginSpec(use=name)) for name in chosen}
+    corruptions = dict(graded for name in chosen for graded in _graded(name, strengths))
+    chosen = list(corruptions)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in chosen}
     places: dict[str, tuple[list[Place], list[Place], list[Place]]] = {name: ([], [], []) for name in chosen}
     rows: dict[str, list[SheetRow]] = {name: [] for name in chosen}
@@ -86,20 +91,31 @@ def measure_corruptions(pairs: Sequence[Pair], names: Sequence[str], *, seed: in
     return Report(measured, rows)
 
 
+def _graded(name: str, strengths: Sequence[float]) -> Iterator[tuple[str, Corruption]]:
+    """Yield the corruption at each strength, named by it unless it is whole."""
+    if "strength" not in inspect.signature(load("corruptions", name)).parameters:
+        yield name, plug_in("corruptions", PluginSpec(use=name))
+        return
+    for strength in strengths:
+        shown = name if strength == 1 else f"{name} x {strength:g}"
+        yield shown, plug_in("corruptions", PluginSpec.model_validate({"use": name, "with": {"strength": strength}}))
+
+
 def _works_alone(name: str) -> bool:
     options = inspect.signature(load("corruptions", name)).parameters.values()
     return all(option.default is not option.empty for option in options)
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write `summary.md`, `corruption.json` and a contact sheet a corruption into a folder, which is made."""
+    """Write `summary.md`, `summary.svg`, `corruption.json` and a contact sheet a corruption; makes the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     text = as_text(tables_of(report.measured))
     (folder / "summary.md").write_text(f"```\n{text}\n```\n\n{recommend(report.measured)}\n", "utf-8")
     (folder / "corruption.json").write_text(json.dumps(as_json(report.measured), indent=2) + "\n", "utf-8")
+    (folder / "summary.svg").write_text(draw_summary(report.measured), "utf-8")
     for name, rows in report.rows.items():
         if rows:
-            write_sheet(folder / f"{name}.png", rows)
+            write_sheet(folder / f"{name.replace(' ', '_')}.png", rows)
 
 
 _Found = tuple[Place | None, Place | None, Place | None]

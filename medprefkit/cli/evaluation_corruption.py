@@ -23,6 +23,9 @@ def corruption(
         list[str] | None,
         typer.Option("--corruption", help="Registered name; may be repeated.  [default: all installed]"),
     ] = None,
+    strength: Annotated[
+        list[float] | None, typer.Option(help="Share of the filling in the result; may be repeated.  [default: 1]")
+    ] = None,
     mask_suffix: Annotated[str, typer.Option(help="What a mask's stem has behind its image's.")] = "",
     modality: Annotated[
         str | None, typer.Option(help="Also print the recipe lines that are shipped for it, for instance chest_xray.")
@@ -30,7 +33,7 @@ def corruption(
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     report: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Folder for summary.md, corruption.json and contact sheets.")
+        Path | None, typer.Option(file_okay=False, help="Folder for the summary, its plot, JSON and contact sheets.")
     ] = None,
 ) -> None:
     """Measure what is left of every lesion, whether the place shows, and what else changed; recommend a corruption."""
@@ -43,7 +46,7 @@ def corruption(
     if modality is not None and modality not in SUITED:
         raise RecipeError(f"no modality {modality!r} is shipped; there are: {', '.join(SUITED)}")
     pairs = measure_images.pair_files(images, masks, mask_suffix=mask_suffix)
-    found = measure_images.measure_corruptions(pairs, name or [], seed=seed)
+    found = measure_images.measure_corruptions(pairs, name or [], strengths=strength or (1.0,), seed=seed)
     if as_json:
         typer.echo(json.dumps(json_of(found.measured), indent=2))
     else:

@@ -29,6 +29,8 @@ class Corrupted(NamedTuple):
     """Lesion pixels over image pixels."""
     changed_share: float
     """Changed pixels over image pixels."""
+    change: float
+    """Mean absolute change of the lesion's pixels, grey levels: the effect of the strength that was asked for."""
 
 
 def apply_corruption(
@@ -76,7 +78,7 @@ def apply_corruption(
     changed = (corrupted[box.slices] != image[box.slices]).any(axis=2)
     matched, no_control = _control(image, lesion_mask, corruption, rng, corrupted) if control else (None, "")
     changed_share = int(np.count_nonzero(changed)) / lesion_mask.size
-    return Corrupted(corrupted, matched, no_control, region, box, lesion_share, changed_share)
+    return Corrupted(corrupted, matched, no_control, region, box, lesion_share, changed_share, mean_change)
 
 
 def _control(

@@ -23,7 +23,9 @@ class CorruptedCopy(NamedTuple):
     region: Mask
     """(height, width), the pixels that may have changed; all others are those of the image given."""
     control: Image | None
-    """The same corruption on healthy tissue; None where no healthy tissue holds the lesion's shape."""
+    """The same corruption on healthy tissue; None where no healthy tissue holds as much."""
+    change: float
+    """Mean absolute change of the lesion's pixels, grey levels: what the strength asked for came to."""
 
 
 def corrupt_image(
@@ -40,7 +42,8 @@ def corrupt_image(
         image: uint8 array of (height, width, 3) RGB or (height, width), a Pillow image, or a file.
         lesion_mask: Array of (height, width), True or not 0 on the lesion; a Pillow image, a file, or an annotation
             with COCO's `segmentation` or `bbox` or Kaggle's `rle`.
-        corruption: A registered name: telea, navier_stokes, healthy_blend, noise, blur, albumentations.
+        corruption: A registered name: healthy_blend, exemplar, texture, telea, navier_stokes, blur, noise,
+            albumentations, diffusion.
         seed: The same seed gives the same bytes.
         options: Of the corruption, for instance `margin_px=5`.
 
@@ -60,4 +63,5 @@ def corrupt_image(
     except (TypeError, ValueError) as error:
         raise RecipeError(f"corruption {corruption!r}: {error}") from error
     result = apply_corruption(pixels, lesion, remover, rng_for(seed, "corrupt", ""), control=True)
-    return CorruptedCopy(result.image, result.region, result.control.image if result.control else None)
+    control = result.control.image if result.control else None
+    return CorruptedCopy(result.image, result.region, control, result.change)

@@ -51,8 +51,8 @@ def body_of(image: Image) -> Body:
     if scale > 1:
         small = [cv2.resize(channel, size, interpolation=cv2.INTER_AREA) for channel in channels]
         channels = np.stack(small).astype(np.uint8, copy=False)
-    background = grow(_background(channels.max(axis=0)), 1)
-    parts = ~(background | _ink(channels)), background
+    background, flat = _background(channels.max(axis=0))
+    parts = ~(grow(background | flat, 1) | _ink(channels)), grow(background, 1)
     if scale == 1:
         return Body(*parts)
     whole = (cv2.resize(part.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for part in parts)
@@ -64,25 +64,29 @@ def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:
     return tissue_of(image) & ~grow(lesion_mask, clearance_px)
 
 
-def _background(grey: NDArray[np.uint8]) -> Mask:
+def _background(grey: NDArray[np.uint8]) -> tuple[Mask, Mask]:
+    """Return the background, and what is flat inside the body: a saturated lesion is, so that is no background."""
     dark = (cv2.medianBlur(grey, 3) if min(grey.shape) >= 3 else grey) <= _DARK
     kernel = np.ones((3, 3), np.uint8)
-    flat = cv2.dilate(grey, kernel) - cv2.erode(grey, kernel) <= _FLAT
-    return _surround(dark) | _surround(flat)
+    even = cv2.dilate(grey, kernel) - cv2.erode(grey, kernel) <= _FLAT
+    (beside, large), (padding, flat) = _surround(dark), _surround(even)
+    return beside | large | padding, flat
 
 
-def _surround(candidate: Mask) -> Mask:
-    """Keep the connected parts that reach the border or are large."""
+def _surround(candidate: Mask) -> tuple[Mask, Mask]:
+    """Return the connected parts that reach the border, and those of the others that are large."""
     height, width = candidate.shape
     _, labels, stats, _ = cv2.connectedComponentsWithStats(candidate.view(np.uint8), connectivity=4)
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     share = stats[:, cv2.CC_STAT_AREA] / candidate.size
     reaches_border = (left == 0) | (top == 0) | (right == width) | (bottom == height)
-    chosen = share >= np.where(reaches_border, 1, 10) * _SMALLEST_BACKGROUND_SHARE
-    chosen[0] = False  # label 0 is what is no candidate
-    background: Mask = chosen[labels]
-    return background
+    reaches_border[0] = False  # label 0 is what is no candidate
+    beside: Mask = (reaches_border & (share >= _SMALLEST_BACKGROUND_SHARE))[labels]
+    inner = ~reaches_border & (share >= 10 * _SMALLEST_BACKGROUND_SHARE)
+    inner[0] = False
+    large: Mask = inner[labels]
+    return beside, large
 
 
 def _ink(channels: NDArray[np.uint8]) -> Mask:

@@ -55,7 +55,7 @@ class Measured:
 
 def recommend(measured: Sequence[Measured]) -> str:
     """Name the corruption that shows least, or say that none can be named; one line."""
-    scores = {one.name: score for one in measured if (score := _score(one)) is not None}
+    scores = {one.name: score for one in measured if (score := score_of(one)) is not None}
     if not scores:
         return "no recommendation: every image was refused"
     best = min(scores, key=scores.__getitem__)
@@ -94,7 +94,7 @@ def as_json(measured: Sequence[Measured]) -> dict[str, Any]:
             "auc_corrupted": one.auc_corrupted,
             "auc_healthy": one.auc_healthy,
             "hidden": one.hidden,
-            "shows": _score(one),
+            "shows": score_of(one),
             "images": {outcome.image: _json_of(outcome) for outcome in one.outcomes},
         }
         for one in measured
@@ -106,7 +106,7 @@ def _json_of(outcome: Outcome) -> Mapping[str, Any]:
     return {"removal": removal, "refused": outcome.refused, "no_control": outcome.no_control}
 
 
-def _score(one: Measured) -> float | None:
+def score_of(one: Measured) -> float | None:
     """Return what shows on an average image, plus how far the classifier is above its mark."""
     if not one.removals:
         return None
@@ -126,7 +126,7 @@ def _row(one: Measured) -> tuple[str, ...]:
     areas = tuple(_number(area) for area in (one.auc_lesion, one.auc_corrupted, one.auc_healthy))
     hidden = {True: "yes", False: "no", None: "-"}[one.hidden]
     outside = str(sum(removal.n_outside for removal in removals))
-    shows = _number(_score(one))
+    shows = _number(score_of(one))
     return (one.name, f"{len(removals)}/{n}", *values, shows, outside, f"{n_controls}/{n}", *areas, hidden)
 
 

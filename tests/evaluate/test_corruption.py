@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -139,6 +140,16 @@ def test_a_folder_is_measured_and_what_is_refused_is_counted(folders: tuple[Path
         pair_files(*folders)
 
 
+def test_a_weaker_corruption_leaves_more_of_the_lesion(folders: tuple[Path, Path]) -> None:
+    pairs = pair_files(*folders, mask_suffix="_m")[:2]
+    measured = measure_corruptions(pairs, ["telea", "albumentations"], strengths=(0.25, 0.5, 1.0)).measured
+    assert [one.name for one in measured] == ["telea x 0.25", "telea x 0.5", "telea", "albumentations"]
+    left = [np.mean([removal.after.contrast for removal in one.removals]) for one in measured[:3]]
+    change = [np.mean([removal.change for removal in one.removals]) for one in measured[:3]]
+    assert left[0] > left[1] > left[2]
+    assert change[1] == pytest.approx(2 * change[0], rel=0.1)
+
+
 def test_the_command_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path) -> None:
     images, masks = folders
     report = tmp_path / "report"
@@ -147,7 +158,12 @@ def test_the_command_prints_and_writes(folders: tuple[Path, Path], tmp_path: Pat
     assert done.exit_code == 0, done.output
     assert "recommended: telea" in done.stdout
     assert "mask_size_mismatch" in done.stdout
-    assert sorted(path.name for path in report.iterdir()) == ["blur.png", "corruption.json", "summary.md", "telea.png"]
+    assert sorted(path.name for path in report.iterdir()) == [
+        "blur.png", "corruption.json", "summary.md", "summary.svg", "telea.png",
+    ]  # fmt: skip
+    plot = ElementTree.fromstring((report / "summary.svg").read_text("utf-8"))
+    texts = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"blur", "telea", "3"} <= set(texts), "names, and how many images have a corrupted copy"
     with Pillow.open(report / "telea.png") as sheet:
         assert sheet.size[0] > 1000
     told = json.loads((report / "corruption.json").read_text("utf-8"))
