@@ -456,6 +456,9 @@ class Provenance(Record):
     """Canonical JSON, empty where the answer was given rather than sampled."""
     prompts: str = ""
     """Canonical JSON of the prompts that models judged and edited by: name -> digest; empty where none was used."""
+    views: str = ""
+    """Canonical JSON, one entry an image: frame, window and spacing of what was made of a DICOM or NIfTI file, null for
+    other files; empty where there is none."""
     recipe_hash: str
     package_version: str
 

@@ -100,6 +100,7 @@ def features() -> Features:
                 "revision": Value("string"),
                 "sampling": Value("string"),
                 "prompts": Value("string"),
+                "views": Value("string"),
                 "recipe_hash": Value("string"),
                 "package_version": Value("string"),
             },

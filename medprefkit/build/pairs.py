@@ -122,9 +122,17 @@ def _provenance(case: Case, answer: Answer, recipe_hash: str, package_version: s
         revision=answer.revision,
         sampling=sampling,
         prompts=prompts,
+        views=_views(case),
         recipe_hash=recipe_hash,
         package_version=package_version,
     )
+
+
+def _views(case: Case) -> str:
+    views = [ref.view for ref in case.example.images]
+    if not any(view is not None for view in views):
+        return ""
+    return json.dumps([view.model_dump() if view is not None else None for view in views], sort_keys=True)
 
 
 def _start(edit: Edit) -> tuple[int, int]:
