@@ -4,14 +4,15 @@ A plug-in is built from the recipe's plain values alone. One that has a method `
 its run, once, before its first call; a plug-in made of others hands it on to them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from medprefkit.models.calls import CallStore
+from medprefkit.models.requests import Asker, Request
 from medprefkit.protocols import Checker, Detector, Image
-from medprefkit.records import Example, Stage
+from medprefkit.records import Case, Example, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,8 @@ class AsksModels(Protocol):
     @property
     def models(self) -> frozenset[tuple[str, str]]:
         """(place, model) of every model that it may ask; the place is empty for one in this process."""
+        ...
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what it would ask, at most, about these cases, and whom; asks nothing."""
         ...

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from medprefkit import __version__, products
 from medprefkit.engines.local import LocalEngine
 from medprefkit.errors import RunError
+from medprefkit.models.fingerprint import adapter_revision
 from medprefkit.recipe import PluginSpec, Recipe, recipe_hash, recipe_yaml
 from medprefkit.records import (
     SCHEMA_VERSION,
@@ -151,11 +152,14 @@ class _Head:
 
 
 def _open(store: RunDir, recipe: Recipe, *, resume: bool) -> None:
+    if recipe.rounds is not None:
+        raise RunError(f"{recipe.name!r} is a recipe of rounds; `medprefkit run` runs them, no single stage does")
     identity = {
         "recipe_hash": recipe_hash(recipe),
         "shards": str(recipe.shards),
         "package_version": __version__,
         "schema_version": SCHEMA_VERSION,
+        "policy": adapter_revision(Path(recipe.policy).expanduser()) if recipe.policy is not None else "",
     }
     store.open(identity, {"recipe.yaml": recipe_yaml(recipe)}, resume=resume)
 

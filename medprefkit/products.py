@@ -26,7 +26,7 @@ from medprefkit.view.page import write_page
 from medprefkit.view.sheet import write_sheet
 from medprefkit.view.shown import ShownPair
 from medprefkit.view.terminal import print_pairs
-from medprefkit.wiring import data_root
+from medprefkit.wiring import call_store, data_root, prompts_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
             case,
             recipe_hash=recipe_hash(recipe),
             package_version=__version__,
+            prompts=prompts_of(recipe),
             max_edited_share=recipe.build.max_edited_share,
             grow_empty_spans=recipe.build.grow_empty_spans,
         )
@@ -110,7 +111,14 @@ def train(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder
 
     if recipe.train is None:
         raise RunError(f"the recipe {recipe.name!r} has no 'train' section")
-    train_adapter(store.root / "build", folder, seed=recipe.seed, resume=True, **recipe.train.model_dump())
+    train_adapter(
+        store.root / "build",
+        folder,
+        seed=recipe.seed,
+        resume=True,
+        start_adapter=recipe.policy,
+        **recipe.train.model_dump(),
+    )
 
 
 def view(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
@@ -152,6 +160,26 @@ def whereabouts(recipe: Recipe, root: Path) -> list[str]:
         "page": root / "view" / "index.html",
     }
     return [f"{what:9} {path}" for what, path in found.items() if path is not None and path.exists()]
+
+
+def n_pairs(store: RunDir) -> int:
+    """Count the pairs that a run built."""
+    return sum(1 for _ in built(store))
+
+
+def asked(recipe: Recipe, root: Path) -> list[str]:
+    """Return a line for every model that a run asked, and one for what became of the edits that a model wrote."""
+    calls = call_store(recipe, root)
+    lines = [
+        f"asked     {c.model}: {c.requests} questions, {c.calls} calls ({c.sent} made now or before by this run), "
+        f"{c.cached_share:.0%} answered by an earlier call, {c.prompt_tokens} + {c.completion_tokens} tokens"
+        for c in calls.counts()
+    ]
+    if outcomes := Counter(rewrite.outcome for rewrite in calls.rewrites()):
+        told = ", ".join(f"{reason} {n}" for reason, n in outcomes.most_common())
+        lines.append(f"rewrites  {outcomes.total()} by a model: {told}")
+    calls.close()
+    return lines
 
 
 def dropped(store: RunDir) -> Iterator[Dropped]:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from medprefkit.errors import RecipeError
+from medprefkit.models.privacy import host_of, is_local
 from medprefkit.records import Axis, Task
 from medprefkit.registry import Kind, load
 from medprefkit.resources import resource_dir
@@ -334,9 +335,23 @@ def parse_recipe(data: Mapping[str, Any], *, where: str) -> Recipe:
         if isinstance(error, ValidationError):
             raise RecipeError(f"{where}: {_one_line(error, Recipe)}") from error
         raise RecipeError(f"{where}: only plain values can stand in a recipe: {error}") from error
+    _refuse_leaks(recipe, where)
     for kind, key, plugin in plugins(recipe):
         plugin_options(kind, plugin, where=f"{where}: {key}.with")
     return recipe
+
+
+def _refuse_leaks(recipe: Recipe, where: str) -> None:
+    """Refuse a recipe that would send a credentialed source to an endpoint that is not this machine."""
+    may_be = [source for source in recipe.sources if isinstance(source, TableSource | ImageFolderSource)]
+    bound = [source.name for source in may_be if source.credentialed]
+    for _, key, plugin in plugins(recipe):
+        place = plugin.with_.get("base_url")
+        if bound and isinstance(place, str) and not is_local(place):
+            raise RecipeError(
+                f"{where}: {key}.with.base_url: the source {bound[0]!r} is credentialed, and {host_of(place)} is not "
+                "this machine; use a model in this process or a loopback address"
+            )
 
 
 def plugins(recipe: Recipe) -> list[tuple[Kind, str, PluginSpec]]:

@@ -329,7 +329,7 @@ class Verdict(Record):
     truth: str = ""
     """What should stand there, in words ("right", "axial", "no"); empty to delete."""
     grounding: float | None = None
-    """How much of the model's yes goes with the lesion: its log-odds on the clean image less those on the corrupted one,
+    """How much of the model's yes goes with the lesion: its log-odds on the clean image less those on the corrupted,
     nats; None where there is no such pair of answers."""
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from medprefkit.images import read_ref
 from medprefkit.imaging.boxes import BoxRegions, Ellipses, GrabCut
 from medprefkit.lab.phantom import draw_phantoms
 from medprefkit.models.calls import CallStore
+from medprefkit.models.prompts import prompt_digest
 from medprefkit.protocols import Checker, Image
 from medprefkit.recipe import (
     BoxModelSpec,
@@ -29,6 +31,7 @@ from medprefkit.recipe import (
     TableSource,
     VqaRadSource,
     plugin_options,
+    plugins,
     recipe_hash,
 )
 from medprefkit.records import Dropped, Example, Stage
@@ -92,6 +95,12 @@ def call_store(recipe: Recipe, run_dir: Path) -> CallStore:
 def _checker(stage: Stage, recipe: Recipe, run_dir: Path) -> Checker:
     checker: Checker = plug_in("checkers", recipe.check, context_of(stage, recipe, run_dir))
     return checker
+
+
+def prompts_of(recipe: Recipe) -> str:
+    """Return the prompts that the recipe's checkers and editor ask models with, as `records.Provenance` holds them."""
+    named = {name for kind, _, spec in plugins(recipe) for name in getattr(load(kind, spec.use), "PROMPTS", ())}
+    return json.dumps({name: prompt_digest(name) for name in sorted(named)}, sort_keys=True) if named else ""
 
 
 def _member(stage: Stage, recipe: Recipe, run_dir: Path, use: str, options: Mapping[str, Any]) -> Checker:

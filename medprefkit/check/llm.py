@@ -15,7 +15,7 @@ from medprefkit.context import RunContext
 from medprefkit.models.desk import Desk
 from medprefkit.models.opening import Precision, open_model
 from medprefkit.models.prompts import render_prompt
-from medprefkit.models.requests import Outcome, Request, Schema
+from medprefkit.models.requests import Asker, Outcome, Request, Schema
 from medprefkit.models.strict import Unread, read_json
 from medprefkit.records import Case, Claim, ErrorType, Sampling, Verdict
 
@@ -101,6 +101,12 @@ class LlmChecker:
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
         return frozenset({(self._base_url or "", self._model)})
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked: one question an answer that claims something."""
+        if self._desk is None:
+            raise ValueError("attach the context of a run first")
+        return [(self._desk.asker, self.request(case)) for case in batch if _claims(case)]
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; a case without claims is not asked about."""

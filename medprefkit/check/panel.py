@@ -11,6 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from medprefkit.context import AsksModels, RunContext
 from medprefkit.errors import RecipeError
+from medprefkit.models.requests import Asker, Request
 from medprefkit.protocols import Checker
 from medprefkit.records import Case, Claim, Verdict
 
@@ -65,6 +66,18 @@ class PanelChecker:
     def models(self) -> frozenset[tuple[str, str]]:
         """All models of all members."""
         return frozenset().union(*(m.models for m in self._members if isinstance(m, AsksModels)))
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked at most: what members that ask nobody leave open, by every other member."""
+        open_cases, found = list(batch), []
+        for number, member in enumerate(self._members):
+            if isinstance(member, AsksModels):
+                found += member.forecast(open_cases)
+            elif number == 0:
+                by_rules = self._named[0]["use"] in _RULES
+                said = member(batch)
+                open_cases = [self._open(case, v, by_rules=by_rules) for case, v in zip(batch, said, strict=True)]
+        return found
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; a claim that every member leaves open keeps the first one's reason."""

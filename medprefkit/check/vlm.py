@@ -16,7 +16,7 @@ from medprefkit.errors import ImageError, RecipeError
 from medprefkit.models.desk import Desk
 from medprefkit.models.opening import Precision, open_model
 from medprefkit.models.prompts import render_prompt
-from medprefkit.models.requests import Outcome, Picture, Reply, Request, picture_of
+from medprefkit.models.requests import Asker, Outcome, Picture, Reply, Request, picture_of
 from medprefkit.records import Case, Claim, Sampling, Verdict
 
 CHECKER = "vlm"
@@ -104,6 +104,13 @@ class VlmChecker:
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
         return frozenset({(self._base_url or "", self._model)})
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked: one question a visible claim, and one without the lesion."""
+        if self._desk is None:
+            raise ValueError("attach the context of a run first")
+        asked = [one for case in batch for one in self.questions(case)]
+        return [(self._desk.asker, r) for one in asked for r in (one.clean, one.corrupted) if r is not None]
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; what an image cannot show, and cases without images, are left alone."""

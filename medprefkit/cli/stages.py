@@ -1,5 +1,6 @@
 """`medprefkit run`, and one command for each stage of a run."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,13 +41,26 @@ def run(
     run_dir: RunDirOption = None,
     set_: SetOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Adapter that answers, and that training goes on from."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Estimate calls and tokens of models; send and write nothing.")
+    ] = False,
 ) -> None:
     """Run a recipe from its sources to its page: dataset, card, adapter, pictures."""
-    from medprefkit import pipeline, products  # heavy: the stages
+    from medprefkit import estimate, pipeline, products, rounds  # heavy: the stages
 
-    read, root = _read(recipe, run_dir, set_)
-    pipeline.run(read, root, resume=resume)
-    for line in products.whereabouts(read, root):
+    read, root = _read(recipe, run_dir, [*(set_ or []), *([f"policy={json.dumps(str(policy))}"] if policy else [])])
+    if dry_run:
+        lines = estimate.describe(estimate.dry_run(read, root))
+    elif read.rounds is not None:
+        lines = rounds.run_rounds(read, root, resume=resume)
+    else:
+        pipeline.run(read, root, resume=resume)
+        lines = [*products.asked(read, root), *products.whereabouts(read, root)]
+    for line in lines:
         typer.echo(line)
 
 

@@ -23,7 +23,7 @@ from medprefkit.models.calls import Rewrite
 from medprefkit.models.desk import Desk
 from medprefkit.models.opening import Precision, open_model
 from medprefkit.models.prompts import render_prompt
-from medprefkit.models.requests import Outcome, Request, Schema
+from medprefkit.models.requests import Asker, Outcome, Request, Schema
 from medprefkit.models.strict import Unread, read_json
 from medprefkit.offsets import apply_edits
 from medprefkit.records import Answer, Case, Claims, Dropped, Edit, Passage, Sampling, Verdict
@@ -132,6 +132,17 @@ class ModelEditor:
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
         return frozenset({(self._base_url or "", self._model)})
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked at most: one question a clause that claims something."""
+        if self._desk is None:
+            raise ValueError("attach the context of a run first")
+        found = []
+        for case in batch:
+            claims = case.claims.answer if case.claims is not None else ()
+            places = {clause_around(_text(case), claim.sentence, claim.span) for claim in claims}
+            found += [(self._desk.asker, self._request(case, Part(*place, ()))) for place in sorted(places)]
+        return found
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Edit, ...] | Dropped]:
         """Edit each case; `()` where nothing is contradicted, `Dropped` where everything that is was refused."""

@@ -47,6 +47,11 @@ class Answering:
             request if isinstance(request, Dropped) else self._answer(request, next(outcomes)) for request in requests
         ]
 
+    def forecast(self, batch: Sequence[Example]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked for these examples; those whose images cannot be read are not."""
+        requests = [self.request(example) for example in batch]
+        return [(self._desk.asker, request) for request in requests if isinstance(request, Request)]
+
     def request(self, example: Example) -> Request | Dropped:
         """Return what is asked for an example: its prompt and images as they are, and the seed that is its own."""
         try:

@@ -6,7 +6,8 @@ from medprefkit.context import RunContext
 from medprefkit.errors import RecipeError
 from medprefkit.generate.answering import Answering, check_sampling
 from medprefkit.models.opening import open_endpoint
-from medprefkit.records import Answer, Dropped, Example, Sampling
+from medprefkit.models.requests import Asker, Request
+from medprefkit.records import Answer, Case, Dropped, Example, Sampling
 
 
 class OpenAIGenerator:
@@ -73,6 +74,12 @@ class OpenAIGenerator:
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model, at its address."""
         return frozenset({(self._base_url, self._model)})
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked: one question an example."""
+        if self._answering is None:
+            raise ValueError("attach the context of a run first")
+        return self._answering.forecast([case.example for case in batch])
 
     def __call__(self, batch: Sequence[Example]) -> list[Answer | Dropped]:
         """Return one answer an example, in order, or why there is none."""

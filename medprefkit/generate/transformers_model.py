@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from medprefkit.context import RunContext
 from medprefkit.generate.answering import Answering, check_sampling
 from medprefkit.models.opening import Precision, open_local
-from medprefkit.records import Answer, Dropped, Example, Sampling
+from medprefkit.models.requests import Asker, Request
+from medprefkit.records import Answer, Case, Dropped, Example, Sampling
 
 
 class TransformersGenerator:
@@ -64,6 +65,12 @@ class TransformersGenerator:
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model, in this process."""
         return frozenset({("", self._options[0])})
+
+    def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
+        """Return what would be asked: one question an example."""
+        if self._answering is None:
+            raise ValueError("attach the context of a run first")
+        return self._answering.forecast([case.example for case in batch])
 
     def __call__(self, batch: Sequence[Example]) -> list[Answer | Dropped]:
         """Return one answer an example, in order, or why there is none."""

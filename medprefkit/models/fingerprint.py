@@ -4,8 +4,6 @@ import hashlib
 import json
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from medprefkit.errors import ModelError
 
 _DECIDES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
@@ -27,6 +25,8 @@ def model_revision(model: str) -> str:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _digest_of(sorted(path for path in folder.iterdir() if path.suffix in _DECIDES))
+    from transformers import AutoConfig  # heavy
+
     try:
         commit = getattr(AutoConfig.from_pretrained(model), "_commit_hash", None)
     except (OSError, ValueError) as error:

@@ -117,6 +117,22 @@ def load_generator(model: str, *, precision: Precision, device_map: str | None) 
     return loaded.to("cuda") if device_map is None and torch.cuda.is_available() else loaded
 
 
+def load_adapter(model: Any, adapter: Path, *, is_trainable: bool) -> Any:
+    """Put a LoRA adapter on a model.
+
+    Raises:
+        ModelError: If the folder holds none, or one of another model.
+    """
+    from peft import PeftModel  # heavy
+
+    try:
+        with quiet():
+            return PeftModel.from_pretrained(model, str(adapter), is_trainable=is_trainable)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModelError(f"the adapter {adapter} cannot be put on this model: {first}") from error
+
+
 def _reason(model: str, what: str, error: Exception) -> str:
     message = str(error)
     if "torchvision" in message.lower():

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 
 from medprefkit.errors import ModelError
 from medprefkit.models.fingerprint import adapter_revision, model_name, model_revision
-from medprefkit.models.loading import load_generator, load_processor, quiet
+from medprefkit.models.loading import load_adapter, load_generator, load_processor, quiet
 from medprefkit.models.opening import Precision
 from medprefkit.models.requests import Failure, FinishReason, Keep, Outcome, Reply, Request
 from medprefkit.models.sampling import RecordSampler, StopAt, uniforms_of
@@ -209,7 +209,7 @@ class LocalModel:
     def _model(self) -> Any:
         model = load_generator(self._path, precision=self._precision, device_map=self._device_map)
         if self._adapter is not None:
-            model = _with_adapter(model, self._adapter)
+            model = load_adapter(model, self._adapter, is_trainable=False)
         # The distribution that is sampled is the model's own: penalties that its makers shipped are not applied.
         shipped = model.generation_config
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]  # transformers'
@@ -248,14 +248,3 @@ class LocalModel:
     def _first_tokens(self, words: Sequence[str]) -> set[int]:
         firsts = {ids[0] for word in words if (ids := self._tokenizer.encode(word, add_special_tokens=False))}
         return {token for token in firsts if self._tokenizer.decode([token]).strip()}
-
-
-def _with_adapter(model: Any, adapter: Path) -> Any:
-    from peft import PeftModel  # heavy
-
-    try:
-        with quiet():
-            return PeftModel.from_pretrained(model, str(adapter))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"the adapter {adapter} does not fit this model: {first}") from error

@@ -20,16 +20,19 @@ COLOURS = ("#1b4f8a", "#c4501b", "#2c7a3f", "#7a2c6e", "#6b6b6b")
 WIDTH_PX, PANEL_PX, MARGIN_PX = 900, 220, 60
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+def draw_curves(
+    history: Sequence[Mapping[str, Any]], path: Path, panels: Sequence[tuple[str, tuple[str, ...]]] = PANELS
+) -> None:
     """Write a PNG with a panel a group of quantities; a quantity that was never logged has no line.
 
     Args:
         history: Log lines, each with its `step`; those of an evaluation are dots.
         path: Of the picture.
+        panels: Title and quantities of each.
     """
-    image = Image.new("RGB", (WIDTH_PX, PANEL_PX * len(PANELS)), "white")
+    image = Image.new("RGB", (WIDTH_PX, PANEL_PX * len(panels)), "white")
     draw = ImageDraw.Draw(image)
-    for row, (title, names) in enumerate(PANELS):
+    for row, (title, names) in enumerate(panels):
         _draw_panel(draw, row * PANEL_PX, title, names, history)
     image.save(path, "PNG")
 

@@ -1,13 +1,14 @@
 """What of a language model learns: one LoRA adapter on its linear layers, or all of it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from medprefkit.errors import TrainError
-from medprefkit.models.loading import quiet
+from medprefkit.models.loading import load_adapter, quiet
 
 
 def unfreeze_language_model(model: Any) -> Any:
@@ -47,6 +48,25 @@ def add_lora(model: Any, *, r: int, alpha: int) -> PeftModel:
         adapted = get_peft_model(model, config)
     if not isinstance(adapted, PeftModel):
         raise TrainError(f"{type(model).__name__} cannot take a LoRA adapter")
+    return adapted
+
+
+def continue_lora(model: Any, adapter: Path, *, r: int, alpha: int) -> PeftModel:
+    """Put a trained adapter on a model and let it learn on; switched off, it is the bare model still.
+
+    Raises:
+        TrainError: If it is of another rank or scale.
+        ModelError: If it does not fit the model.
+    """
+    adapted = load_adapter(model, adapter, is_trainable=True)
+    if not isinstance(adapted, PeftModel):
+        raise TrainError(f"{type(model).__name__} cannot take a LoRA adapter")
+    told: Any = adapted.peft_config["default"]
+    if (told.r, told.lora_alpha) != (r, alpha):
+        raise TrainError(
+            f"{adapter} has lora_r {told.r} and lora_alpha {told.lora_alpha}, not {r} and {alpha}; use the same"
+        )
+    _drop_dropout(adapted)
     return adapted
 
 

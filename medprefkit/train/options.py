@@ -37,6 +37,8 @@ class TrainOptions:
         max_answer_tokens: Longer answers lose their end; a row that would lose an edit is left out instead.
         group_by_length: Batches of rows of like length, for less padding.
         streaming: Read rows as they are asked for, from the Hub too, and download nothing whole; needs `max_steps`.
+        start_adapter: Adapter that training goes on from, of the same base, rank and scale; the reference stays the
+            bare base. A new one, which changes nothing at first, where None.
         reference_cache: Folder for what the reference says of every response token; from the second epoch, and in
             every further run on the same rows and model, it is read from there.
         seed: Of the adapter's start and the order of rows.
@@ -63,6 +65,7 @@ class TrainOptions:
     max_answer_tokens: int | None = None
     group_by_length: bool = False
     streaming: bool = False
+    start_adapter: str | None = None
     reference_cache: str | None = None
     seed: int = 0
     save_steps: int = 100
@@ -102,6 +105,8 @@ class TrainOptions:
         if self.tune == "full" and self.reference_cache is not None:
             raise TrainError("reference_cache needs a head that stays as it is: use tune lora, or no cache")
 
+        if self.tune == "full" and self.start_adapter is not None:
+            raise TrainError("start_adapter goes on with an adapter: use tune lora")
         if not self.streaming:
             return
         if self.max_steps is None:

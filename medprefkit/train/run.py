@@ -17,12 +17,13 @@ from transformers import TrainingArguments, set_seed
 from medprefkit import __version__
 from medprefkit.errors import TrainError
 from medprefkit.lab.model import build_tiny_llava
+from medprefkit.models.fingerprint import adapter_revision
 from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.curves import draw_curves
 from medprefkit.train.data import TrainingData, open_rows, open_splits, texts_of
 from medprefkit.train.journal import JsonLines, StepBar, adapter_readme, write_json
-from medprefkit.train.lora import add_lora, unfreeze_language_model
+from medprefkit.train.lora import add_lora, continue_lora, unfreeze_language_model
 from medprefkit.train.memory import peak_memory_bytes
 from medprefkit.train.options import TrainOptions
 from medprefkit.train.presets import objective_settings
@@ -141,6 +142,8 @@ def _model_and_reference(told: TrainOptions, model_path: str) -> tuple[Any, Any]
     if told.gradient_checkpointing and not base.supports_gradient_checkpointing:
         raise TrainError(f"{type(base).__name__} does not support gradient_checkpointing")
     if not full:
+        if told.start_adapter is not None:
+            return continue_lora(base, Path(told.start_adapter), r=told.lora_r, alpha=told.lora_alpha), None
         return add_lora(base, r=told.lora_r, alpha=told.lora_alpha), None
     model = unfreeze_language_model(base)
     return model, copy.deepcopy(model).requires_grad_(False)
@@ -174,6 +177,7 @@ def _arguments(told: TrainOptions, out_dir: Path, rows: TrainingData) -> Trainin
         eval_steps=told.eval_steps if evaluates_on_the_way else None,
         ignore_data_skip=told.streaming,  # a stream goes to its place itself
         ddp_find_unused_parameters=False,  # everything that learns is used in every pass
+        ddp_broadcast_buffers=False,  # processes need not make the same number of passes, and buffers never change
         report_to=list(told.report_to),
         remove_unused_columns=False,
         disable_tqdm=True,
@@ -184,6 +188,8 @@ def _summary(told: TrainOptions, settings: ObjectiveSettings, fingerprint: str) 
     """Return all that decides what a run comes to; how it is cut, watched and stored is left out."""
     effort = {"save_steps", "eval_steps", "report_to", "reference_cache", "gradient_checkpointing", "chosen_drop_nats"}
     decides = {name: value for name, value in asdict(told).items() if name not in effort}
+    if told.start_adapter is not None:  # where it lies decides nothing
+        decides["start_adapter"] = adapter_revision(Path(told.start_adapter))
     return decides | {
         "objective": asdict(settings),
         "dataset_fingerprint": fingerprint,

@@ -1,4 +1,4 @@
-"""A model's edit: taken only where the rest stays, the target is right and another judge agrees; else refused by name."""
+"""A model's edit: taken only where the rest stays, the target is right and another judge agrees; else refused."""
 
 import json
 from pathlib import Path
