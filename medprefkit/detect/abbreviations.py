@@ -4,12 +4,15 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
-
-from spacy.language import Language
-from spacy.tokens import Doc
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Mention, Vocabulary
+
+if TYPE_CHECKING:  # spaCy is loaded with the first text in parentheses, and not before
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
 
 
 def expand_abbreviations(vocabulary: Vocabulary, words: Words, mentions: Sequence[Mention]) -> list[Mention]:
@@ -22,7 +25,7 @@ def expand_abbreviations(vocabulary: Vocabulary, words: Words, mentions: Sequenc
         return list(mentions)
     named = {i for m in mentions for i in range(m.start, m.end)}
     found = list(mentions)
-    for short, long in _pairs(finder, vocabulary.doc(words)):
+    for short, long in _pairs(finder, _doc(words)):
         concept = vocabulary.concept_of(long)
         if concept is None:
             continue
@@ -33,7 +36,22 @@ def expand_abbreviations(vocabulary: Vocabulary, words: Words, mentions: Sequenc
     return sorted(found, key=_start)
 
 
-def _pairs(finder: Callable[[Doc], Doc], doc: Doc) -> list[tuple[list[tuple[int, int]], str]]:
+def _doc(words: Words) -> "Doc":
+    """Return the text as a spaCy document with these tokens."""
+    from spacy.tokens import Doc
+
+    spaces = [here[1] < after[0] for here, after in pairwise(words.places)]
+    return Doc(_vocab(), words=[words.text[start:end] for start, end in words.places], spaces=[*spaces, False])
+
+
+@cache
+def _vocab() -> "Vocab":
+    import spacy
+
+    return spacy.blank("en").vocab
+
+
+def _pairs(finder: "Callable[[Doc], Doc]", doc: "Doc") -> list[tuple[list[tuple[int, int]], str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # spaCy warns where a text holds no candidate; that is no fault
         read = finder(doc)
@@ -44,10 +62,11 @@ def _pairs(finder: Callable[[Doc], Doc], doc: Doc) -> list[tuple[list[tuple[int,
 
 
 @cache
-def _finder() -> Callable[[Doc], Doc] | None:
+def _finder() -> "Callable[[Doc], Doc] | None":
     if importlib.util.find_spec("scispacy") is None:
         return None
     from scispacy.abbreviation import AbbreviationDetector
+    from spacy.language import Language
 
     finder: Callable[[Doc], Doc] = AbbreviationDetector(Language())
     return finder

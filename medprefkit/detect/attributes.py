@@ -5,14 +5,13 @@ of an attribute is the distinguishing word alone ("upper" of "upper lobe"), so t
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from medprefkit.detect.tokens import Words
 from medprefkit.records import AttributeKind
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Tokens [start, end) are an attribute's words."""
 
     start: int

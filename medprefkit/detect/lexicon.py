@@ -1,7 +1,7 @@
 """The lexicon detector: names from the lexicon, then scopes, phrases, attributes and questions by rule.
 
-Uses spaCy's phrase matcher and, where scispaCy is installed, its abbreviation detector (Schwartz and Hearst 2003), so
-that an abbreviation defined in the text stands for its long form.
+Where scispaCy is installed, its abbreviation detector (Schwartz and Hearst 2003) is asked, so that an abbreviation
+defined in the text stands for its long form.
 """
 
 from collections.abc import Sequence

@@ -101,7 +101,7 @@ def _asides(words: Words, sentence: tuple[int, int]) -> list[Draft]:
         while start < end and words.lower[start] in {",", ";"}:
             start += 1
         if start < end:
-            bounds = (aside.start_char, max(aside.end_char, words.tokens[end - 1].end_char))
+            bounds = (aside.start_char, max(aside.end_char, words.places[end - 1][1]))
             drafts.append(Draft(start, end, aside.kind, aside.kind, sentence, sentence, (start, end), aside=bounds))
     return drafts
 

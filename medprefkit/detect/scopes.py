@@ -6,8 +6,8 @@ nor", "cannot exclude", and lists whose later members have an article of their o
 them.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from medprefkit.detect.cue_words import CUES_AFTER, CUES_BEFORE, LONGEST_CUE, Effect
 from medprefkit.detect.tokens import Words
@@ -15,8 +15,7 @@ from medprefkit.detect.vocabulary import Mention
 from medprefkit.detect.words import SEEN, VERBS, bag
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(NamedTuple):
     """Tokens [start, end) are a cue that reaches over tokens [first, last)."""
 
     start: int

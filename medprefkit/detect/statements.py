@@ -103,7 +103,7 @@ def _without_repeats(words: Words, claimed: Sequence[Mention]) -> list[Mention]:
             and words.lower[mention.end : mention.end + 1] == (")",)
         )
         if last is not None and bracketed and last.concept == mention.concept:
-            kept[-1] = replace(last, reach=mention.end + 1)
+            kept[-1] = last._replace(reach=mention.end + 1)
         else:
             kept.append(mention)
     return kept

@@ -5,64 +5,59 @@ that "left-sided" and "left sided" read alike; "isn't" is one word, "patient's" 
 """
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from bisect import bisect_left
 
 from medprefkit.offsets import is_boundary, span_of
 from medprefkit.records import Span
 
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+n['’]t\b|[^\W\d_]\w*|['’]s\b|\S", re.UNICODE)
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """`text[start_char:end_char]`, and the same in lower case for looking up."""
-
-    start_char: int
-    end_char: int
-    lower: str
+_FORMS = r"L+(?:(?<=Ln)['’]t\b|\w*)|\d+(?:\.\d+)?|['’]s\b|[^\s\x1c-\x1f]"
+_TOKEN = re.compile(_FORMS.replace("L", r"[^\W\d_]"))
+_LOWER_ASCII_TOKEN = re.compile(_FORMS.replace("L", "[a-z]"), re.ASCII)
+"""The same for ASCII text in lower case, several times as fast."""
 
 
 class Words:
-    """A text and its tokens; ranges of tokens are half-open."""
+    """A text and its tokens; ranges of tokens are half-open.
+
+    Attributes:
+        text: As given.
+        places: The tokens' (start_char, end_char), in order.
+        lower: The tokens' words in lower case, in order.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tuple(_tokenize(text))
+        self.places: tuple[tuple[int, int], ...]
+        self.lower: tuple[str, ...]
+        if text.isascii():  # lowering moves no character, and no mark joins the one before it
+            lowered = text.lower()
+            self.places = tuple([match.span() for match in _LOWER_ASCII_TOKEN.finditer(lowered)])
+            self.lower = tuple([lowered[start:end] for start, end in self.places])
+        else:
+            self.places = tuple(_join_graphemes(text, [match.span() for match in _TOKEN.finditer(text)]))
+            self.lower = tuple([text[start:end].lower() for start, end in self.places])
 
     def __len__(self) -> int:
-        return len(self.tokens)
-
-    @cached_property
-    def lower(self) -> tuple[str, ...]:
-        """The tokens' words in lower case, in order."""
-        return tuple(token.lower for token in self.tokens)
+        return len(self.lower)
 
     def span(self, start: int, end: int) -> Span:
         """Return the characters of tokens [start, end); `start < end`."""
-        return span_of(self.text, self.tokens[start].start_char, self.tokens[end - 1].end_char)
+        return span_of(self.text, self.places[start][0], self.places[end - 1][1])
 
     def span_with_space(self, start: int, end: int) -> Span:
         """Return the same with the spaces before it, so that deleting it leaves one space between its neighbours."""
-        before = self.tokens[start - 1].end_char if start else 0
-        gap = self.text[before : self.tokens[start].start_char]
-        first = self.tokens[start].start_char - (len(gap) - len(gap.rstrip(" ")))
-        return span_of(self.text, first, self.tokens[end - 1].end_char)
+        before = self.places[start - 1][1] if start else 0
+        gap = self.text[before : self.places[start][0]]
+        first = self.places[start][0] - (len(gap) - len(gap.rstrip(" ")))
+        return span_of(self.text, first, self.places[end - 1][1])
 
     def between(self, start_char: int, end_char: int) -> tuple[int, int]:
         """Return the range of the tokens that lie inside [start_char, end_char); empty at the place where none does."""
-        inside = [i for i, t in enumerate(self.tokens) if t.start_char >= start_char and t.end_char <= end_char]
-        if inside:
-            return inside[0], inside[-1] + 1
-        here = sum(token.start_char < start_char for token in self.tokens)
-        return here, here
-
-
-def _tokenize(text: str) -> list[Token]:
-    pieces = [(match.start(), match.end()) for match in _TOKEN.finditer(text)]
-    if not text.isascii():
-        pieces = _join_graphemes(text, pieces)
-    return [Token(start, end, text[start:end].lower()) for start, end in pieces]
+        first = bisect_left(self.places, (start_char, start_char))
+        last = first
+        while last < len(self.places) and self.places[last][1] <= end_char:
+            last += 1
+        return first, last
 
 
 def _join_graphemes(text: str, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,16 +1,12 @@
-"""The lexicon's words as spaCy phrase matchers: which concepts a text names, and its predicates and nouns of change.
+"""The lexicon's words in a text: which concepts it names, and its predicates and nouns of change.
 
 Longest match wins; where two concepts share words, the earlier row of the table wins, unless its organs decide. Names
 of one or two letters that are also English words ("us") count only in capitals.
 """
 
-from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
-
-import spacy
-from spacy.matcher import PhraseMatcher
-from spacy.tokens import Doc
 
 from medprefkit.detect.attributes import Mark
 from medprefkit.detect.inflections import written_forms
@@ -26,10 +22,10 @@ _NOT_BEFORE = {
     "ap": frozenset({"diameter"}),
     "pa": frozenset({"catheter"}),
 }
+_AMBIGUOUS = _CAPITALS_ONLY.union(_NOT_BEFORE)
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """Tokens [start, end) name `concept`.
 
     Attributes:
@@ -71,44 +67,49 @@ class Match(NamedTuple):
     noun: bool
 
 
+class _Name(NamedTuple):
+    concept: str
+    kind: MentionKind
+    contrary: bool
+
+
 class Vocabulary:
-    """Finds the lexicon's words in a text; built once for a process."""
+    """Finds the lexicon's words in a text; built once for a process. A phrase is looked up by its words, longest first.
+
+    Not spaCy's phrase matcher, which asks for a document of its own kind: for texts of twenty words, to make it costs
+    more than all lookups.
+    """
 
     def __init__(self) -> None:
-        self.vocab = spacy.blank("en").vocab
-        self._names: dict[tuple[str, ...], list[tuple[str, bool]]] = {}
-        self._predicates: dict[tuple[str, ...], list[str]] = {}
-        self._nouns: dict[tuple[str, ...], list[str]] = {}
+        self._names: dict[tuple[str, ...], _Name] = {}
+        self._predicates: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._nouns: dict[tuple[str, ...], tuple[str, ...]] = {}
         for concept in lexicon().concepts.values():
             self._add(concept)
-        self._matcher = PhraseMatcher(self.vocab, attr="LOWER")
-        for label, table in (("name", self._names), ("is", self._predicates), ("+", self._nouns)):
-            self._matcher.add(label, [Doc(self.vocab, words=list(words)) for words in table])
-
-    def doc(self, words: Words) -> Doc:
-        """Return the text as a spaCy document with these tokens, so that its tools can read it."""
-        spaces = [
-            after is not None and after.start_char > token.end_char
-            for token, after in zip(words.tokens, (*words.tokens[1:], None), strict=True)
-        ]
-        return Doc(self.vocab, words=[words.text[t.start_char : t.end_char] for t in words.tokens], spaces=spaces)
+        lengths: dict[str, set[int]] = {}
+        for phrase in (*self._names, *self._predicates, *self._nouns):
+            lengths.setdefault(phrase[0], set()).add(len(phrase))
+        self._lengths = {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
 
     def find(self, words: Words) -> tuple[list[Mention], list[Match]]:
         """Return what the text names, longest first and disjoint, and its predicates, both in order of position."""
-        if not len(words):
-            return [], []
         names: list[tuple[int, int]] = []
         matches: list[Match] = []
-        strings = self.vocab.strings
-        for key, start, end in self._matcher(self.doc(words)):
-            label, found = strings[key], words.lower[start:end]
-            if label == "name" and _is_meant(words, start, end):
-                names.append((start, end))
-            elif label == "is":
-                matches.append(Match(start, end, tuple(self._predicates[found]), noun=False))
-            elif label == "+":
-                matches.append(Match(start, end, tuple(self._nouns[found]), noun=True))
+        for start, word in enumerate(words.lower):
+            for length in self._lengths.get(word, ()):
+                end = start + length
+                phrase = words.lower[start:end]
+                if len(phrase) < length:  # the text ends
+                    continue
+                if phrase in self._names and _is_meant(words, start, end):
+                    names.append((start, end))
+                if phrase in self._predicates:
+                    matches.append(Match(start, end, self._predicates[phrase], noun=False))
+                if phrase in self._nouns:
+                    matches.append(Match(start, end, self._nouns[phrase], noun=True))
         mentions = [self._mention(words, start, end) for start, end in _longest(names)]
+        if not matches:
+            return mentions, []
         inside = [(m.start, m.end) for m in mentions if m.kind != "organ"]
         kept = [m for m in matches if not any(a <= m.start and m.end <= b and (a, b) != m[:2] for a, b in inside)]
         chosen = set(_longest([(m.start, m.end) for m in kept]))
@@ -117,26 +118,29 @@ class Vocabulary:
     def concept_of(self, text: str) -> Concept | None:
         """Return the concept that exactly these words name, or None."""
         found = self._names.get(Words(text).lower)
-        return lexicon().concepts[found[0][0]] if found else None
+        return lexicon().concepts[found.concept] if found else None
 
     def _mention(self, words: Words, start: int, end: int) -> Mention:
-        concept, contrary = self._names[words.lower[start:end]][0]
-        return Mention(start, end, concept, lexicon().concepts[concept].kind, contrary=contrary)
+        name = self._names[words.lower[start:end]]
+        return Mention(start, end, name.concept, name.kind, contrary=name.contrary)
 
     def _add(self, concept: Concept) -> None:
         # The name of a normality is for people; texts state it by predicates, which meet their organs elsewhere.
         for form in concept.synonyms if concept.kind == "normality" else (concept.name, *concept.synonyms):
             if form.startswith("is "):
-                self._predicates.setdefault(Words(form[3:]).lower, []).append(concept.id)
+                _append(self._predicates, form[3:], concept.id)
             elif form.startswith("+"):
                 for written in written_forms(form[1:]):
-                    self._nouns.setdefault(Words(written).lower, []).append(concept.id)
+                    _append(self._nouns, written, concept.id)
             else:
                 contrary = concept.kind == "normality" and form.startswith("no ")
                 for written in written_forms(form.removeprefix("no ") if contrary else form):
-                    known = self._names.setdefault(Words(written).lower, [])
-                    if concept.id not in {id_ for id_, _ in known}:
-                        known.append((concept.id, contrary))
+                    self._names.setdefault(Words(written).lower, _Name(concept.id, concept.kind, contrary))
+
+
+def _append(table: dict[tuple[str, ...], tuple[str, ...]], phrase: str, concept: str) -> None:
+    words = Words(phrase).lower
+    table[words] = (*table.get(words, ()), concept)
 
 
 @cache
@@ -146,18 +150,23 @@ def vocabulary() -> Vocabulary:
 
 
 def _is_meant(words: Words, start: int, end: int) -> bool:
-    found = words.span(start, end).text
-    if found.lower() in _CAPITALS_ONLY and found.islower():
+    word = words.lower[start]
+    if end - start > 1 or word not in _AMBIGUOUS:
+        return True
+    if word in _CAPITALS_ONLY and words.text[slice(*words.places[start])].islower():
         return len(words) <= 2
     after = words.lower[end] if end < len(words) else ""
-    return after not in _NOT_BEFORE.get(found.lower(), frozenset())
+    return after not in _NOT_BEFORE.get(word, frozenset())
 
 
 def _longest(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return disjoint ranges: of those that overlap the longest, then the first; in order."""
+    ordered = sorted(set(ranges))
+    if all(before[1] <= after[0] for before, after in pairwise(ordered)):
+        return ordered
     taken: list[tuple[int, int]] = []
     used: set[int] = set()
-    for start, end in sorted(set(ranges), key=_length_then_place):
+    for start, end in sorted(ordered, key=_length_then_place):
         if used.isdisjoint(range(start, end)):
             taken.append((start, end))
             used.update(range(start, end))

@@ -28,6 +28,6 @@ def test_sentences(text: str, sentences: list[str]) -> None:
 
 def test_words_keep_their_marks_and_emoji_whole() -> None:
     words = Words("effusion\u0301 👩‍⚕️ isn't patient's T2-weighted 3.2cm")
-    assert [words.text[t.start_char : t.end_char] for t in words.tokens] == [
+    assert [words.text[start:end] for start, end in words.places] == [
         "effusion\u0301", "👩‍⚕️", "isn't", "patient", "'s", "T2", "-", "weighted", "3.2", "cm",
     ]  # fmt: skip
