@@ -9,6 +9,7 @@ parsed, so they can reach no record, row or message. Overlays are not drawn.
 - Of a multi-frame file one frame is decoded, with its own window and spacing.
 """
 
+import logging
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
@@ -79,7 +80,12 @@ _INFLATED_BY = 2**20
 
 # What pydicom and its decoders raise on damaged files; anything else is a bug, here or there, and keeps its traceback.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, IndexError, KeyError, TypeError, AttributeError,
-           NotImplementedError, RuntimeError, RecursionError, MemoryError, zlib.error, InvalidDicomError)  # fmt: skip
+           NotImplementedError, RuntimeError, RecursionError, MemoryError, zlib.error, InvalidDicomError,
+           BytesLengthException)  # fmt: skip
+
+
+class OddValueError(Exception):
+    """What a file holds cannot be shown; the text names no value that may be a patient's."""
 
 
 def read_frame(path: Path, choice: ViewChoice) -> Frame:
@@ -172,7 +178,7 @@ def refusing_damage(name: str) -> Iterator[None]:
         ImageError: `image_unreadable`; `image_too_large` for an encoded frame that holds more than it declares.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent(logging.getLogger("pydicom")):
             warnings.simplefilter("ignore")  # odd values in tags that do not matter: the pixels are good
             warnings.simplefilter("error", DecompressionBombWarning)
             yield
@@ -181,10 +187,23 @@ def refusing_damage(name: str) -> Iterator[None]:
         raise ImageError("image_too_large", problem) from error
     except FileNotFoundError as error:
         raise ImageError("image_missing", f"{name}: {error.strerror}; check the path") from error
+    except OddValueError as error:
+        raise ImageError("image_unreadable", f"{name}: {error}; convert it or leave it out") from error
     except _DAMAGE as error:
-        told = " ".join(str(error).split())[:160] or type(error).__name__
+        # only a decoder's words are passed on: what fails at a tag may quote the tag, or a patient's name in it
+        told = " ".join(str(error).split())[:160] if type(error) is RuntimeError else type(error).__name__
         problem = f"{name}: damaged or not decodable ({told})"
-        raise ImageError("image_unreadable", f"{problem}; fetch it again, decompress it or leave it out") from error
+        raise ImageError("image_unreadable", f"{problem}; fetch it again, decompress it or leave it out") from None
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Keep back what a library logs of odd values, which may be a patient's, and of errors that it raises as well."""
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _refuse_deflated_bomb(path: Path) -> None:
@@ -206,6 +225,7 @@ def _of_frame(header: Dataset, frame: int) -> Dataset:
     """Lay the functional groups of a frame, and those that all frames share, over the header."""
     shown = Dataset()
     shown.update(header)
+    shown.file_meta = header.file_meta  # tables of 16 bits are read in its byte order
     groups = [*(header.get("SharedFunctionalGroupsSequence") or [])[:1]]
     if frames := header.get("PerFrameFunctionalGroupsSequence"):
         groups.append(frames[frame])
@@ -218,13 +238,13 @@ def _of_frame(header: Dataset, frame: int) -> Dataset:
 
 def _grey(stored: NDArray[np.generic], shown: Dataset, asked: Window | None) -> tuple[NDArray[np.uint8], Window | None]:
     if shown.PhotometricInterpretation not in {"MONOCHROME1", "MONOCHROME2"}:
-        raise ValueError(f"one sample a pixel of {shown.PhotometricInterpretation}")
+        raise OddValueError(f"one sample a pixel of {shown.PhotometricInterpretation}")
     own = _own_window(shown)
     padding = _padding_of(stored, shown)
     stored = _without_overlay_bits(stored, shown)
     values = apply_modality_lut(stored, shown)
     if not np.isfinite(values).all():
-        raise ValueError("a pixel is not a finite number")
+        raise OddValueError("a pixel is not a finite number")
     window = asked or own
     if asked is None and shown.get("VOILUTSequence"):
         grey, window = _looked_up(values, shown), None
@@ -258,7 +278,7 @@ def _function_of(shown: Dataset) -> Function:
 def _looked_up(values: NDArray[np.generic], shown: Dataset) -> NDArray[np.uint8]:
     n_entries, _, n_bits = (int(number) for number in shown.VOILUTSequence[0].LUTDescriptor)
     if not 8 <= n_bits <= 16:
-        raise ValueError(f"a VOI table of {n_bits} bits and {n_entries} entries")
+        raise OddValueError(f"a VOI table of {n_bits} bits and {n_entries} entries")
     found = apply_voi(np.rint(values).astype(np.int32), shown, index=0)
     grey: NDArray[np.uint8] = np.rint(found.astype(np.float64) * (255 / (2**n_bits - 1))).clip(0, 255).astype(np.uint8)
     return grey
@@ -293,7 +313,7 @@ def _colour(stored: NDArray[np.generic], shown: Dataset) -> Image:
         stored = apply_color_lut(stored, shown)[..., :3]
         n_bits = 8 * stored.dtype.itemsize
     if stored.ndim != 3 or stored.shape[2] != 3 or stored.dtype.kind != "u":
-        raise ValueError(f"colour of shape {stored.shape} and type {stored.dtype}")
+        raise OddValueError(f"colour of shape {stored.shape} and type {stored.dtype}")
     if n_bits > 8:
         stored = stored >> (n_bits - 8)  # type: ignore[operator]  # unsigned, as just seen
     return np.ascontiguousarray(stored.astype(np.uint8))

@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medprefkit.errors import ImageError
-from medprefkit.imaging.dicom import SEGMENTATIONS, read_header, read_stored, refusing_damage
+from medprefkit.imaging.dicom import SEGMENTATIONS, OddValueError, read_header, read_stored, refusing_damage
 from medprefkit.imaging.limits import name_of
 from medprefkit.protocols import Mask
 
@@ -126,7 +126,7 @@ def _frames_on(header: Dataset, pictured: _Pictured, name: str) -> Iterator[tupl
     """Yield (frame, segment number) of what lies on the image; number 0 for a frame of several segments."""
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or [])
     if len(frames) != int(header.get("NumberOfFrames") or 1):
-        raise ValueError("its frames and their descriptions differ in number")
+        raise OddValueError("its frames and their descriptions differ in number")
     names_it = [_names(group, pictured) for group in frames]
     same_space = header.get("FrameOfReferenceUID") is not None and (
         header.FrameOfReferenceUID == pictured.header.get("FrameOfReferenceUID")
