@@ -20,6 +20,7 @@ _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 6, 64
 _STROKE_PX = (5, 9, 15)  # structuring elements: strokes up to this wide stand out from what is behind them
 _MIN_CONTRAST = 70  # grey levels over the surroundings
 _MAX_TONE_SPREAD = 40.0  # grey levels within a glyph's core: drawn glyphs are of one tone, tissue is not
+_SMALL_PX, _MAX_SMALL_SPREAD = 12, 90.0  # a small glyph is all soft edge
 _MAX_COMPONENTS = 6_000  # a picture that is all texture holds no line of writing that could be told from it
 
 
@@ -76,7 +77,8 @@ def _glyphs(grey: NDArray[np.uint8]) -> Iterator[_Glyph]:
             tones = grey[top : top + height, left : left + width][
                 labels[top : top + height, left : left + width] == label
             ]
-            if float(np.percentile(tones, 90)) - float(np.percentile(tones, 50)) <= _MAX_TONE_SPREAD:
+            spread = float(np.percentile(tones, 90)) - float(np.percentile(tones, 50))
+            if spread <= (_MAX_SMALL_SPREAD if height <= _SMALL_PX else _MAX_TONE_SPREAD):
                 yield _Glyph(left, top, width, height)
 
 
