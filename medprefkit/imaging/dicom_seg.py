@@ -124,9 +124,10 @@ def _numbers_of(header: Dataset, classes: Sequence[str], name: str) -> set[int]:
 
 def _frames_on(header: Dataset, pictured: _Pictured, name: str) -> Iterator[tuple[int, int]]:
     """Yield (frame, segment number) of what lies on the image; number 0 for a frame of several segments."""
-    frames = list(header.get("PerFrameFunctionalGroupsSequence") or [])
-    if len(frames) != int(header.get("NumberOfFrames") or 1):
-        raise OddValueError("its frames and their descriptions differ in number")
+    n_frames = int(header.get("NumberOfFrames") or 1)
+    frames = list(header.get("PerFrameFunctionalGroupsSequence") or [])[:n_frames]  # a cut file describes more
+    if len(frames) < n_frames:
+        raise OddValueError("not all of its frames say where they are")
     names_it = [_names(group, pictured) for group in frames]
     same_space = header.get("FrameOfReferenceUID") is not None and (
         header.FrameOfReferenceUID == pictured.header.get("FrameOfReferenceUID")
