@@ -31,6 +31,7 @@ CELLS = 12
 _MOST_SQUARES = 1500
 _SLACK = 1.1  # a square is drawn from those that fit at most so much worse than the best
 _LEVEL = 2.0  # weight of brightness like the one wanted
+_STRENGTH = 0.3  # weight of contrast like that of most squares, in its logarithm
 _SHIFTED = 0.2  # weight of being lighter or darker as a whole
 _MOST_SHIFT = 1.0  # how far a square is made lighter or darker, in deviations of the detail
 _AGAIN = 1.3  # what a square that was used before costs more
@@ -133,6 +134,9 @@ class _Loom:
         self._spread = float(base[known].std()) + 4.0
         self._usual = float(squares.power.mean()) + 1.0
         self._worth = np.ones(len(squares.rows), np.float32)
+        # a plain square disagrees with its neighbours least, so a filling of the best ones would be too plain
+        power = np.log(squares.power.mean(axis=1) + 1.0)
+        self._unlike = floats(_STRENGTH * np.abs(power - np.median(power)))
         side = CELLS * cell
         ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
         self._window = floats(np.outer(ramp, ramp)[..., None])
@@ -210,7 +214,7 @@ class _Loom:
             shift[:, channel] = (wanted[:, channel].sum() - _dot(looks, weight)) / n
         misfit = misfit / n - (1 - _SHIFTED) * (shift**2).sum(axis=1)
         distance = (squares.levels - level) / self._spread
-        cost = (np.maximum(misfit, 0) / self._usual + _LEVEL * distance**2 + 0.02) * self._worth
+        cost = (np.maximum(misfit, 0) / self._usual + _LEVEL * distance**2 + self._unlike + 0.02) * self._worth
         near = np.flatnonzero(cost <= _SLACK * cost.min())
         k = int(near[rng.integers(len(near))])
         self._misfits.append(float(misfit[k]))
