@@ -14,7 +14,11 @@ _BEFORE: dict[Effect, str] = {
         no change in, no significant change in, no interval change in, no significant interval change in,
         without change in, not only, no longer than, no increase in, not certain, no further, not necessarily,
         without significant change in, no other change, not rule out every, no significant change,
-        no interval change, not just, no change, suggests that, suggesting that, suggest that
+        no interval change, not just, no change, no evidence of change, no evidence of change in, no sign of change,
+        no sign of change in, no evidence of interval change, no evidence of interval change in,
+        no sign of interval change, no sign of interval change in, no evidence of significant change,
+        unremarkable for size, unremarkable for age, unremarkable for patient, unremarkable for the patient,
+        unremarkable for technique, unremarkable for stated, suggests that, suggesting that, suggest that
     """,
     "uncertain": """
         cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude,

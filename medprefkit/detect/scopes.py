@@ -6,6 +6,7 @@ nor", "cannot exclude", and lists whose later members have an article of their o
 them.
 """
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -39,10 +40,16 @@ _NEW_CLAUSE = bag("but however although though whereas while which who where bec
 _COORDINATORS = frozenset({",", "and", "or", "nor", "with"})
 _SAID = bag("normal clear unremarkable intact no without enlarged limits stable")
 """Words that say something of a subject without a verb: "heart size normal and lungs are clear"."""
+_DENIES = frozenset({"no", "without"})
+"""After one of these, "or" goes on with its list: "no bony or soft tissue abnormality is seen"."""
 _OPENS_A_MEMBER = bag("a an the there multiple several numerous with")
 """Words that open a list's next member with an article of its own, which an earlier cue does not reach."""
+_ALSO_PARTICIPLES = bag("demonstrated displayed depicted showed suggested")
+_AFTER_PARTICIPLE = bag(". in on at by within")
+"""Behind a finding and before one of these they are no finite verb: "no pneumothorax or effusion demonstrated ."."""
 _ADJECTIVES = bag("possible potential probable questionable suspected")
 _OPENS_A_CLAUSE = frozenset({"no", "there", "neither", "the", "both"})
+_IN_SUBJECT = bag(", and the size contour contours silhouette silhouettes structures fields vasculature vascularity")
 _SIZES = bag("large sizable big massive huge moderate larger")
 
 
@@ -69,10 +76,11 @@ def cut_clauses(words: Words, start: int, end: int, mentions: list[Mention]) -> 
             first = i + 1
             while first < end and words.lower[first] in _COORDINATORS:
                 first += 1
-            verb = _verb_of_clause(words, first, end, named=first in organs)
+            verb = _verb_of_clause(words, first, end, organs)
             subject = any(j in organs for j in range(first, verb)) if verb is not None else False
             said = verb_seen or bool(_SAID & set(words.lower[cuts[-1] : i])) or any(cuts[-1] <= j < i for j in named)
-            if verb is not None and verb > first and (verb_seen or (subject and said)):
+            listed = word in {"or", "nor"} and not verb_seen and not _DENIES.isdisjoint(words.lower[cuts[-1] : i])
+            if verb is not None and verb > first and not listed and (verb_seen or (subject and said)):
                 cuts.append(i)
                 verb_seen = False
             i = first - 1
@@ -189,15 +197,20 @@ def _stop_at_next_denial(cues: list[Cue]) -> list[Cue]:
     return stopped
 
 
-def _verb_of_clause(words: Words, first: int, end: int, *, named: bool) -> int | None:
+def _verb_of_clause(words: Words, first: int, end: int, organs: Collection[int]) -> int | None:
     """Return the verb of the clause that may begin at token `first`, or None.
 
-    A clause may hold a list before its verb: "and no clips or sutures are seen", ", the heart and mediastinum are". It
-    may open with an organ's name (`named`): "heart size is enlarged and mediastinum and hila are normal".
+    A clause may hold a list before its verb: "and no clips or sutures are seen", ", the heart and mediastinum are". A
+    list of structures needs no article: "heart size is enlarged and mediastinum and hila are normal".
     """
     verb = _next_verb(words, first, end)
+    if verb is None and first in organs:
+        i = first
+        while i < end and (i in organs or words.lower[i] in _IN_SUBJECT):
+            i += 1
+        return i if i < end and words.lower[i] in VERBS else None
     i = first
-    while verb is None and first < end and (named or words.lower[first] in _OPENS_A_CLAUSE) and i < end:
+    while verb is None and first < end and words.lower[first] in _OPENS_A_CLAUSE and i < end:
         i = next((j + 1 for j in range(i, end) if words.lower[j] in _COORDINATORS), end)
         verb = _next_verb(words, i, end)
     return verb
@@ -207,7 +220,8 @@ def _next_verb(words: Words, start: int, end: int) -> int | None:
     """Return the first finite verb before the next coordinator, or None."""
     for i in range(start, end):
         word = words.lower[i]
-        if word in VERBS and words.lower[i - 1 : i] != ("to",):
+        participle = word in _ALSO_PARTICIPLES and (i + 1 >= end or words.lower[i + 1] in _AFTER_PARTICIPLE)
+        if word in VERBS and words.lower[i - 1 : i] != ("to",) and not participle:
             return i
         if word in _COORDINATORS or word in _HARD or word in _NEW_CLAUSE or word in {"that", "."}:
             return None

@@ -57,7 +57,7 @@ def read_sentence(
             apply_cues(words, draft, cues, contrary=mention.contrary)
         attach_places(words, clause, made, organs, marks)
         drafts += made
-        drafts += _of_shared_noun(words, made, organs)
+        drafts += _of_shared_noun(words, made, organs, marks)
         drafts += describe_subjects(words, clause, made, marks, cues)
         drafts += organs_shown(words, sentence, clause, organs, made, marks, cues)
     number_lists(words, drafts)
@@ -69,8 +69,13 @@ def read_sentence(
     return drafts
 
 
-def _of_shared_noun(words: Words, made: Sequence[Draft], organs: Sequence[Mention]) -> list[Draft]:
-    """Return what is said of an organ that leaves the noun to the next: "no [bony] or soft tissue abnormalities"."""
+def _of_shared_noun(
+    words: Words, made: Sequence[Draft], organs: Sequence[Mention], marks: dict[int, Mark]
+) -> list[Draft]:
+    """Return what is said of an organ that leaves the noun to the next: "no [bony] or soft tissue abnormalities".
+
+    What qualifies the first qualifies both: "no acute bony or soft tissue abnormality".
+    """
     found: list[Draft] = []
     for draft in made:
         if draft.kind != "finding" or not draft.concept.endswith("abnormality") or draft.polarity != "denied":
@@ -80,9 +85,11 @@ def _of_shared_noun(words: Words, made: Sequence[Draft], organs: Sequence[Mentio
             if gap in {("or",), ("and",)} and organ.start not in {d.start for d in made}:
                 concept = lexicon().specialize("abnormality", organ.concept)
                 place = (organ.start, organ.end)
+                shared = [marks[organ.start - 1]] if organ.start - 1 in marks else []
+                draft.marks += [mark for mark in shared if mark not in draft.marks]
                 found.append(
                     replace(draft, start=organ.start, end=organ.end, concept=concept, phrase=place,
-                            marks=[], anatomy=[organ.concept])
+                            marks=list(shared), anatomy=[organ.concept])
                 )  # fmt: skip
     return found
 
