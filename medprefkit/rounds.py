@@ -57,6 +57,8 @@ def run_rounds(recipe: Recipe, run_dir: Path, *, resume: bool = False) -> list[s
         folder = run_dir / f"round-{number}"
         one = _round(recipe, run_dir, policy)
         pipeline.run(one, folder, resume=resume)
+        for line in products.asked(one, folder):
+            logger.info("%s", line)
         numbers.append({"step": number, **_numbers(one, folder), **_of_training(folder)})
         _write(run_dir, numbers)
         policy = str(folder / "train")

@@ -7,7 +7,13 @@ cannot tell.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads no other before Python 3.12
+)
+
+from typing_extensions import TypedDict
 
 from medprefkit.context import AsksModels, RunContext
 from medprefkit.errors import RecipeError
@@ -68,16 +74,8 @@ class PanelChecker:
         return frozenset().union(*(m.models for m in self._members if isinstance(m, AsksModels)))
 
     def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
-        """Return what would be asked at most: what members that ask nobody leave open, by every other member."""
-        open_cases, found = list(batch), []
-        for number, member in enumerate(self._members):
-            if isinstance(member, AsksModels):
-                found += member.forecast(open_cases)
-            elif number == 0:
-                by_rules = self._named[0]["use"] in _RULES
-                said = member(batch)
-                open_cases = [self._open(case, v, by_rules=by_rules) for case, v in zip(batch, said, strict=True)]
-        return found
+        """Return what would be asked at most: everything, since what rules leave open is not known before."""
+        return [asked for m in self._members if isinstance(m, AsksModels) for asked in m.forecast(batch)]
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; a claim that every member leaves open keeps the first one's reason."""

@@ -1,8 +1,8 @@
 """The model editor: a model rewrites one clause, and rules and another checker decide whether it is taken.
 
 A rewrite is taken only if nothing outside its clause changes, the edited text read again has the target fixed and
-nothing else changed, the checker finds nothing wrong in it, and the edit is within the limits. Otherwise the template's
-edit stands, or nothing does, with the reason. The model that writes never judges.
+nothing else changed, the checker knows what it says to be true, and the edit is within the limits. Otherwise the
+template's edit stands, or nothing does, with the reason. The model that writes never judges.
 """
 
 import json
@@ -26,7 +26,7 @@ from medprefkit.models.prompts import render_prompt
 from medprefkit.models.requests import Asker, Outcome, Request, Schema
 from medprefkit.models.strict import Unread, read_json
 from medprefkit.offsets import apply_edits
-from medprefkit.records import Answer, Case, Claims, Dropped, Edit, Passage, Sampling, Verdict
+from medprefkit.records import Answer, Case, Claims, Dropped, Edit, Passage, Sampling, Span, Verdict
 
 PROMPT = "edit_clause.v1"
 
@@ -250,24 +250,33 @@ class ModelEditor:
         refused = verify_edits(work.case, claims.answer, together)
         if refused:
             return Refused("not_verified", refused[0].reason)
-        if (left := self._still_wrong(work, claims, together)) is not None:
-            return Refused("checker_contradicts", left)
+        if (refusal := self._judge(work, claims, together, made)) is not None:
+            return refusal
         work.held = together
         return None
 
-    def _still_wrong(self, work: _Work, claims: Claims, edits: tuple[Edit, ...]) -> str | None:
-        """Return the words of the edits' own places that the checker finds wrong in the edited text; None for none."""
+    def _judge(self, work: _Work, claims: Claims, together: tuple[Edit, ...], made: tuple[Edit, ...]) -> Refused | None:
+        """Have the edited text judged: no edit may be wrong, and each of the model's must say what is known to be true.
+
+        That nothing contradicts it is not enough: words that nobody can read contradict nothing. Only an edit that
+        takes words away need not say anything.
+        """
         if self._context is None or self._context.checker is None:
             raise ValueError("an editor needs the checker of its run")
-        edited = apply_edits(_text(work.case), edits)
+        edited = apply_edits(_text(work.case), together)
         answer = _answer(work.case).model_copy(update={"text": edited.text})
         (verdicts,) = self._context.checker([Case(work.case.example, answer, claims)])
-        for verdict in verdicts:
-            target = verdict.target
-            if target is not None and any(
-                s.start_char < target.end_char and target.start_char < s.end_char for s in edited.spans
-            ):
-                return repr(target.text)
+        said = {claim.claim_id: claim for claim in claims.answer}
+        spans = [(e.span.start_char, e.span.end_char) for e in made]
+        for edit, now in zip(together, edited.spans, strict=True):
+            for verdict in verdicts:
+                if verdict.target is not None and _meet(verdict.target, now):
+                    return Refused("checker_contradicts", repr(verdict.target.text))
+            is_new = (edit.span.start_char, edit.span.end_char) in spans
+            if not is_new or edit.replacement in edit.span.text:  # it only takes words away
+                continue
+            if not any(v.label == "supported" and _meet(said[v.claim_id].phrase, now) for v in verdicts):
+                return Refused("not_known_to_be_true", repr(now.text))
         return None
 
     def _finish(self, work: _Work) -> tuple[Edit, ...] | Dropped:
@@ -298,6 +307,10 @@ class ModelEditor:
             self._context.calls.note_rewrite(
                 Rewrite(case.example.id, part.start, before, rewrite, outcome.reason, outcome.detail)
             )
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one.start_char < other.end_char and other.start_char < one.end_char
 
 
 def _answer(case: Case) -> Answer:

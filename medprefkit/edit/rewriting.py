@@ -13,6 +13,7 @@ from medprefkit.records import Span, Verdict
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _CLAUSE_END = re.compile(r";\s+|:\s+|,\s+(?=(?:and|but|while|whereas|which|with|although|however|or)\b)", re.I)
 _MARKERS = ("<<", ">>")
+_STOPS = (".", "!", "?")
 
 EXTRA_TOKENS = 6
 """A rewrite may be this much longer than twice the clause; a longer one is another answer."""
@@ -61,6 +62,9 @@ def change_of(text: str, part: Part, rewrite: str) -> Change | Refused:
         rewrite: What should stand in its place.
     """
     old = text[part.start : part.end]
+    rewrite = rewrite.strip()
+    if rewrite and old[-1:] in _STOPS and rewrite[-1].isalnum():
+        rewrite += old[-1]  # a model leaves out the stop, which was not its to change
     refusal = _outside(text, part, old, rewrite)
     if refusal is not None:
         return refusal
@@ -82,11 +86,11 @@ def change_of(text: str, part: Part, rewrite: str) -> Change | Refused:
 
 def _outside(text: str, part: Part, old: str, rewrite: str) -> Refused | None:
     """Refuse what is no rewrite of the clause alone."""
-    if not rewrite.strip():
+    if not rewrite:
         return Refused("rewrite_empty")
     if rewrite == old:
         return Refused("nothing_changed")
-    if any(marker in rewrite for marker in _MARKERS) or "\n" in rewrite.strip():
+    if any(marker in rewrite for marker in _MARKERS) or "\n" in rewrite:
         return Refused("text_outside_changed", "the rewrite holds marks or lines that are not the clause's")
     before, after = text[: part.start].strip()[-24:], text[part.end :].strip(" .\n")[:24]
     for words in (before, after):

@@ -58,6 +58,8 @@ def test_the_smallest_change_of_the_rewrite_is_the_edit(tmp_path: Path) -> None:
         ("There is a large right pleural effusion.\nNote: changed.", "text_outside_changed"),
         ("<<There is a large right pleural effusion.>>", "text_outside_changed"),
         ("  ", "rewrite_empty"),
+        ("There is and pleural effusion.", "not_known_to_be_true"),
+        ("And.", "not_known_to_be_true"),
         ("There is " + "a very " * 20 + "large right pleural effusion.", "rewrite_too_long"),
         (lambda _: completion("There is a large right pleural effusion."), "reply_not_json"),
         (lambda _: completion('{"text": "x"}'), "reply_not_the_schema"),
@@ -150,6 +152,7 @@ WORDS = st.lists(st.sampled_from(["no", "left", "right", "effusion", "İ", "é",
 def test_a_change_makes_the_clause_into_its_rewrite_and_touches_nothing_else(
     before: str, old: str, after: str, new: str
 ) -> None:
+    new = new.strip()
     text = f"{before}. {old}. {after}"
     start = len(before) + 2
     target = span_of(text, start, start + len(old.split()[0]))
