@@ -35,6 +35,7 @@ Part = Literal["train", "calibration", "held_out"]
 _SHARES: Final[dict[Part, float]] = {"train": 0.75, "calibration": 0.1, "held_out": 0.15}
 _BATCH = 64
 _TWIN_CHANGES = 3
+_ONE_SENTENCE_SHARE = 0.5
 _FEWEST = 120  # pairs to calibrate by and to be measured on: fewer would say nothing
 
 
@@ -125,6 +126,7 @@ def make_parts(
             rng_for(seed, "check", name),
             n_pairs=n_pairs if name == "train" else max(n_pairs * len(part) // most, _FEWEST),
             max_reference_words=max_reference_words,
+            one_sentence_share=_ONE_SENTENCE_SHARE,
         )
         for name, part in zip(_SHARES, reports, strict=True)
     )
@@ -144,12 +146,14 @@ def train_checker(
     out: Path,
     *,
     model: str | None = None,
-    n_pairs: int = 12_000,
+    n_pairs: int = 9_000,
     epochs: float = 1.0,
     learning_rate: float = 1e-4,
     batch_size: int = 16,
-    max_tokens: int = 128,
-    max_reference_words: int = 48,
+    max_tokens: int = 96,
+    max_reference_words: int = 24,
+    frozen_layers: int = 0,
+    arithmetic: Literal["fp32", "bf16"] = "fp32",
     precision: float = 0.95,
     seed: int = 0,
     save_steps: int = 100,
@@ -167,6 +171,8 @@ def train_checker(
         batch_size: Pairs a step.
         max_tokens: Of claim and reference together.
         max_reference_words: Of a longer report the sentences that speak of the claim are read.
+        frozen_layers: The embeddings and this many of the lowest layers stay as they are; -1 trains everything.
+        arithmetic: `bf16` is faster where the processor has it.
         precision: Wanted share of right verdicts among those given; sets the thresholds of abstaining.
         seed: Decides the split, the pairs and the training.
         save_steps: Steps between checkpoints.
@@ -185,6 +191,8 @@ def train_checker(
         batch_size=batch_size,
         max_tokens=max_tokens,
         max_reference_words=max_reference_words,
+        frozen_layers=frozen_layers,
+        arithmetic=arithmetic,
         save_steps=save_steps,
         seed=seed,
         precision=precision,

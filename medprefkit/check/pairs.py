@@ -15,7 +15,7 @@ from medprefkit.inject.inject import find_candidates, inject_one
 from medprefkit.inject.phrasing import Statement, phrase
 from medprefkit.inject.reading import read_sentences
 from medprefkit.lexicon import lexicon
-from medprefkit.records import ErrorType
+from medprefkit.records import Claim, ErrorType, Span
 
 _CONTRADICTS: Final[frozenset[ErrorType]] = frozenset(
     {"false_finding", "false_negation", "wrong_laterality", "wrong_location", "wrong_severity", "wrong_quantity",
@@ -65,8 +65,20 @@ class Pair(NamedTuple):
     error_type: str
 
 
+class _Width(NamedTuple):
+    """How much of a report is read for one claim."""
+
+    max_words: int
+    one_sentence_share: float
+
+
 def make_pairs(
-    reports: Sequence[ReadReport], rng: np.random.Generator, *, n_pairs: int, max_reference_words: int
+    reports: Sequence[ReadReport],
+    rng: np.random.Generator,
+    *,
+    n_pairs: int,
+    max_reference_words: int,
+    one_sentence_share: float = 0.0,
 ) -> list[Pair]:
     """Return about `n_pairs` pairs, as many of each label for claims of something wrong as for claims of normality.
 
@@ -78,6 +90,8 @@ def make_pairs(
         rng: Decides everything.
         n_pairs: How many; fewer where the reports do not give as many.
         max_reference_words: Of a longer report the sentences that speak of the claim are read.
+        one_sentence_share: Share of the pairs that read one sentence alone: evidence is chosen by single sentences, and
+            a learner sees sooner what decides.
     """
     foreign = foreign_statements(reports)
     cells: dict[tuple[Label, bool], list[list[Pair]]] = {
@@ -85,7 +99,7 @@ def make_pairs(
     }
     for report in reports:
         of_report: dict[tuple[Label, bool], list[Pair]] = {cell: [] for cell in cells}
-        for pair in _pairs_of(report, foreign, rng, max_reference_words):
+        for pair in _pairs_of(report, foreign, rng, _Width(max_reference_words, one_sentence_share)):
             of_report[pair.label, pair.abnormal].append(pair)
         for cell, found in of_report.items():
             cells[cell].append(_varied(found, rng))
@@ -118,9 +132,9 @@ def _rank(item: tuple[int, int, Pair]) -> tuple[int, int]:
 
 
 def _pairs_of(
-    report: ReadReport, foreign: Sequence[Statement], rng: np.random.Generator, max_words: int
+    report: ReadReport, foreign: Sequence[Statement], rng: np.random.Generator, width: _Width
 ) -> Iterator[Pair]:
-    fit = _Fit(report, max_words)
+    fit = _Fit(report, width, rng)
     yield from _injected(report, fit, rng)
     for claim in report.claims:
         plain = claim.certainty == "certain" and claim.role == "statement" and claim.kind in {"finding", "normality"}
@@ -142,19 +156,22 @@ def _pairs_of(
 class _Fit:
     """Chooses what is read of a report for a claim, as the checker will choose it."""
 
-    def __init__(self, report: ReadReport, max_words: int) -> None:
+    def __init__(self, report: ReadReport, width: _Width, rng: np.random.Generator) -> None:
         self._claims = report.claims
         self._sentences = split_reference(report.text, report.claims)
-        self._max_words = max_words
+        self._width = width
+        self._rng = rng
 
     def __call__(self, subject: Subject) -> str:
-        chosen = select_sentences(subject, self._sentences, self._claims, lexicon(), max_words=self._max_words)
-        return " ".join(s.text for s in chosen)
+        return self._chosen(subject, self._sentences, self._claims)
 
     def remainder(self, subject: Subject, text: str) -> str:
         """Choose likewise from a part of the report, of which no claims were read."""
-        chosen = select_sentences(subject, split_reference(text, ()), (), lexicon(), max_words=self._max_words)
-        return " ".join(s.text for s in chosen)
+        return self._chosen(subject, split_reference(text, ()), ())
+
+    def _chosen(self, subject: Subject, sentences: Sequence[Span], claims: Sequence[Claim]) -> str:
+        most = 1 if self._rng.random() < self._width.one_sentence_share else self._width.max_words
+        return " ".join(s.text for s in select_sentences(subject, sentences, claims, lexicon(), max_words=most))
 
 
 def _injected(report: ReadReport, fit: _Fit, rng: np.random.Generator) -> Iterator[Pair]:

