@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from PIL import ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning, alpha_composite
 from PIL.Image import Image as PillowImage
+from PIL.Image import fromarray as picture_of_array
 from PIL.Image import new as new_picture
 from PIL.Image import open as open_picture
+from PIL.TiffImagePlugin import TiffImageFile
 
 from medprefkit.errors import ImageError
 from medprefkit.imaging.limits import MAX_FILE_BYTES, MAX_PIXELS, name_of, refuse_pixels
@@ -53,6 +55,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _LYING = {5, 6, 7, 8}  # its values for a picture on its side
+_PHOTOMETRIC, _SAMPLE_FORMAT, _SIGNED = 0x0106, 0x0153, 2  # TIFF tags, and a value of the second
 _SUBFILE_TYPE = 0x00FE  # the TIFF tag whose lowest bit marks a smaller copy of another page
 
 
@@ -95,7 +98,7 @@ def decode_picture(source: Path | bytes, *, frame: int | None = None, reduced: b
         if reduced and picture.format in {"JPEG", "MPO"}:
             picture.draft("L", (max(1, width // 8), max(1, height // 8)))
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
+        upright = ImageOps.exif_transpose(_black_is_least(picture, name))
         if picture.getexif().get(_ORIENTATION) in _LYING:
             width, height = height, width
         return Decoded(upright, width, height, picture.format or "", _is_lossless(picture), n_frames)
@@ -180,6 +183,23 @@ def _n_frames(picture: PillowImage) -> int:
 def _is_lossless(picture: PillowImage) -> bool:
     tiff_codec = picture.info.get("compression", "raw")
     return picture.format in {"PNG", "BMP"} or (picture.format == "TIFF" and tiff_codec in _LOSSLESS_TIFF)
+
+
+def _black_is_least(picture: PillowImage, name: str) -> PillowImage:
+    """Undo what Pillow leaves of a TIFF file's own sense of grey: deep values whose least is white, and signed bytes.
+
+    Raises:
+        ImageError: `image_unreadable` for signed bytes, which Pillow takes for unsigned ones.
+    """
+    if not isinstance(picture, TiffImageFile):
+        return picture
+    if picture.mode == "L" and _SIGNED in tuple(picture.tag_v2.get(_SAMPLE_FORMAT, ())):
+        raise ImageError("image_unreadable", f"{name}: grey of signed bytes; write it with 16 bits or unsigned")
+    if picture.mode not in _DEEP_MODES or picture.tag_v2.get(_PHOTOMETRIC) != 0:
+        return picture
+    values = np.asarray(picture)
+    greatest = np.iinfo(values.dtype).max if values.dtype.kind == "u" else values.max() + values.min()
+    return picture_of_array(greatest - values)
 
 
 def _stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -111,6 +111,7 @@ class SamRegions:
         return model.to(self._device).eval()
 
     def _segment(self, batch: Sequence[tuple[Image, list[_Wanted]]]) -> None:
+        model = self._model  # before anything is asked of a processor that may be another kind's
         # every image of a forward pass has as many boxes: the last is repeated, and its repeats thrown away
         n_boxes = max(len(wanted) for _, wanted in batch)
         corners = [
@@ -122,7 +123,7 @@ class SamRegions:
             inputs = self._processor(images=pictures, input_boxes=corners, return_tensors="pt").to(self._device)
             sizes = {key: inputs.pop(key) for key in ("original_sizes", "reshaped_input_sizes") if key in inputs}
             try:
-                found = self._model(**inputs, multimask_output=False).pred_masks
+                found = model(**inputs, multimask_output=False).pred_masks
             except (TypeError, ValueError, RuntimeError) as error:
                 told = " ".join(str(error).split())[:200]
                 raise ModelError(f"{self._path!r} does not segment boxes ({told}); name another model") from error
