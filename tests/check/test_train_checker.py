@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 from medprefkit import train_checker as training
 from medprefkit.check.label_map import read_settings
 from medprefkit.check.nli import NliChecker
+from medprefkit.check.pairs import Pair
 from medprefkit.cli.app import app
+from medprefkit.detect.lexicon import LexiconDetector
 from medprefkit.errors import RecipeError, TrainError
 from medprefkit.recipe import Recipe, parse_recipe
 from tests.check.test_pairs import TEXTS
 from tests.check.test_reference import read
 from tests.check.tiny_bert import save_tiny_bert
-
-QUICK = {"n_pairs": 64, "batch_size": 8, "save_steps": 3, "learning_rate": 1e-3, "max_tokens": 64}
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +55,30 @@ def test_reports_are_split_by_patient_and_their_words_are_on_one_side(data: Path
     assert all(reports)
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    bert = str(data / "bert")
-    done = training.train_checker(recipe(data), whole, model=bert, **QUICK)  # type: ignore[arg-type]  # of the signature
-    text = training.write_report(done)
-    assert "Held-out reports" in text
-    assert "expected calibration error" in text
+@pytest.fixture(scope="module")
+def parts(data: Path) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    reports = training.read_reports(recipe(data), seed=0)
+    return training.make_parts(reports, LexiconDetector(), seed=0, n_pairs=64, max_reference_words=24)
 
+
+def test_a_killed_training_goes_on_to_the_same_bytes(
+    data: Path, parts: tuple[list[Pair], list[Pair], list[Pair]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import Trainer
 
+    from medprefkit.check.training import Options, train_encoder
+
+    pairs, calibration, held_out = parts
+    options = Options(str(data / "bert"), batch_size=8, save_steps=3, learning_rate=1e-3, max_tokens=64)
+
+    def train(out: Path, options: Options = options, *, resume: bool = False) -> str:
+        saved = train_encoder(pairs, calibration, out, options, trained_on="made", resume=resume)
+        return training.write_report(training.Trained(out, saved, held_out))
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    tables = train(whole)
+    assert "Held-out reports" in tables
+    assert "expected calibration error" in tables
     steps = Trainer.training_step
 
     def dies(self: Trainer, *arguments: object, **options: object) -> object:
@@ -77,13 +89,13 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "training_step", dies)
         with pytest.raises(KeyboardInterrupt):
-            training.train_checker(recipe(data), cut, model=bert, **QUICK)  # type: ignore[arg-type]  # as above
+            train(cut)
+    assert (cut / "checkpoints" / "checkpoint-3").is_dir()
     with pytest.raises(TrainError, match="--resume continues it"):
-        training.train_checker(recipe(data), cut, model=bert, **QUICK)  # type: ignore[arg-type]  # as above
-    with pytest.raises(TrainError, match="begun with other"):
-        training.train_checker(recipe(data), cut, model=bert, resume=True, **QUICK | {"seed": 1})  # type: ignore[arg-type]  # as above
-    again = training.train_checker(recipe(data), cut, model=bert, resume=True, **QUICK)  # type: ignore[arg-type]  # as above
-    assert training.write_report(again) == text
+        train(cut)
+    with pytest.raises(TrainError, match="begun with other options"):
+        train(cut, options._replace(seed=1), resume=True)
+    assert train(cut, resume=True) == tables
     assert files(cut) == files(whole)
     assert not (cut / "checkpoints").exists()
 
@@ -128,4 +140,4 @@ def test_what_cannot_teach_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("x")
     with pytest.raises(TrainError, match="is not empty"):
-        training.train_checker(plain, tmp_path / "used", model=str(data / "bert"), **QUICK)  # type: ignore[arg-type]  # as above
+        training.train_checker(plain, tmp_path / "used", model=str(data / "bert"), n_pairs=12)
