@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from medprefkit.corrupt.apply import Corrupted, apply_corruption
 from medprefkit.corrupt.region import Box, box_of, grow, margin_for
@@ -19,23 +19,42 @@ from medprefkit.evaluate.corruption_separability import Place, place_of, separab
 from medprefkit.evaluate.corruption_sheet import SheetRow, row_of, write_sheet
 from medprefkit.evaluate.corruption_summary import Measured, Outcome, as_json, recommend, tables_of
 from medprefkit.evaluate.tables import as_text
-from medprefkit.images import read_image, read_lesion_mask
+from medprefkit.images import ViewChoice, read_image, read_lesion_mask, verify_image
+from medprefkit.imaging.boxes import Ellipses, GrabCut
+from medprefkit.imaging.lesions import Pictured
+from medprefkit.imaging.names import IMAGE_SUFFIXES, MASK_SUFFIXES, by_stem
+from medprefkit.imaging.windows import Window
 from medprefkit.protocols import Corruption, Image, Mask
 from medprefkit.recipe import PluginSpec
 from medprefkit.registry import installed, load
 from medprefkit.seeds import rng_for
 from medprefkit.wiring import plug_in
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _RING_SHARE = 0.06  # of the image's shorter side: how far around a region tissue is compared with it
 
 
 class Pair(NamedTuple):
-    """An image and its mask."""
+    """An image and its mask; of a volume the slice with the most lesion is measured."""
 
     name: str
     image: Path
     mask: Path
+    window: Window | None = None
+    """(center, width) of a deep image; None for its own."""
+    boxes: Literal["ellipse", "grabcut"] = "ellipse"
+    """What a mask that is a box becomes."""
+
+    def read(self) -> tuple[Image, Mask]:
+        """Return the pixels and the lesion mask.
+
+        Raises:
+            ImageError: If one of them cannot be read, or they do not belong together.
+        """
+        view = verify_image(self.image, ViewChoice(window=self.window), [(self.mask, ())]).view
+        clean = read_image(self.image, view)
+        fill = (GrabCut() if self.boxes == "grabcut" else Ellipses()).fill_for(clean)
+        shape = clean.shape[0], clean.shape[1]
+        return clean, read_lesion_mask(self.mask, shape, of=Pictured(self.image, view), fill_box=fill)
 
 
 class Report(NamedTuple):
@@ -45,15 +64,32 @@ class Report(NamedTuple):
     rows: dict[str, list[SheetRow]]
 
 
-def pair_files(images: Path, masks: Path, *, mask_suffix: str = "") -> list[Pair]:
+def pair_files(
+    images: Path,
+    masks: Path,
+    *,
+    mask_suffix: str = "",
+    window: Window | None = None,
+    boxes: Literal["ellipse", "grabcut"] = "ellipse",
+) -> list[Pair]:
     """Return the images that have a mask of the same stem, by name.
 
+    Args:
+        images: Folder of images: pictures, DICOM and NIfTI files.
+        masks: Folder of masks: the same, and JSON files of annotations.
+        mask_suffix: What a mask's stem has behind its image's.
+        window: Of all pairs.
+        boxes: Of all pairs.
+
     Raises:
-        SourceError: If none has.
+        SourceError: If none has one, or two files of a folder have one stem.
     """
-    found = {path.stem: path for path in sorted(masks.iterdir()) if path.suffix.lower() in _SUFFIXES}
-    files = (path for path in sorted(images.iterdir()) if path.suffix.lower() in _SUFFIXES)
-    pairs = [Pair(p.name, p, found[p.stem + mask_suffix]) for p in files if p.stem + mask_suffix in found]
+    found = by_stem(masks, MASK_SUFFIXES)
+    pairs = [
+        Pair(name, images / name, masks / found[stem + mask_suffix], window, boxes)
+        for stem, name in by_stem(images, IMAGE_SUFFIXES).items()
+        if stem + mask_suffix in found
+    ]
     if not pairs:
         raise SourceError(f"{masks.name}: no mask has the stem of an image of {images.name}; check --mask-suffix")
     return pairs
@@ -126,8 +162,7 @@ def _measure(
     pair: Pair, corruptions: dict[str, Corruption], seed: int
 ) -> Iterator[tuple[str, Outcome, _Found, SheetRow | None]]:
     try:
-        clean = read_image(pair.image)
-        lesion = read_lesion_mask(pair.mask, (clean.shape[0], clean.shape[1]))
+        clean, lesion = pair.read()
     except ImageError as error:
         for name in corruptions:
             yield name, Outcome(pair.name, None, refused=f"{error.reason}: {error}"), _NOTHING, None

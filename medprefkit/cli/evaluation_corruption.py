@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,13 @@ def corruption(
         list[float] | None, typer.Option(help="Share of the filling in the result; may be repeated.  [default: 1]")
     ] = None,
     mask_suffix: Annotated[str, typer.Option(help="What a mask's stem has behind its image's.")] = "",
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Center and width for DICOM and NIfTI, HU for CT.  [default: each file's own]"),
+    ] = None,
+    boxes: Annotated[
+        Literal["ellipse", "grabcut"], typer.Option(help="What a mask that is a box becomes.")
+    ] = "ellipse",
     modality: Annotated[
         str | None, typer.Option(help="Also print the recipe lines that are shipped for it, for instance chest_xray.")
     ] = None,
@@ -45,7 +52,7 @@ def corruption(
 
     if modality is not None and modality not in SUITED:
         raise RecipeError(f"no modality {modality!r} is shipped; there are: {', '.join(SUITED)}")
-    pairs = measure_images.pair_files(images, masks, mask_suffix=mask_suffix)
+    pairs = measure_images.pair_files(images, masks, mask_suffix=mask_suffix, window=window, boxes=boxes)
     found = measure_images.measure_corruptions(pairs, name or [], strengths=strength or (1.0,), seed=seed)
     if as_json:
         typer.echo(json.dumps(json_of(found.measured), indent=2))
