@@ -11,11 +11,19 @@ AsideKind = Literal["comparison", "context", "recommendation", "meta_text"]
 
 
 class Aside(NamedTuple):
-    """Characters [start_char, end_char) of the text, leading space or comma included."""
+    """Characters [start_char, end_char) of a sentence, leading space or comma included.
+
+    Attributes:
+        start_char: First character.
+        end_char: Character after the last.
+        kind: What it is.
+        is_sentence: It is the whole sentence, which goes with the spaces before it.
+    """
 
     start_char: int
     end_char: int
     kind: AsideKind
+    is_sentence: bool = False
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -160,26 +168,21 @@ _META_OPENING = _compile(
 )
 
 
-def find_asides(text: str, start_char: int, end_char: int) -> list[Aside]:
-    """Return the asides of the sentence at [start_char, end_char), disjoint and in order of position."""
-    sentence = text[start_char:end_char]
+def find_asides(sentence: str) -> list[Aside]:
+    """Return the asides of one sentence, disjoint and in order of position."""
     found: list[Aside] = []
     opening = _META_OPENING.match(sentence)
     if opening:
-        found.append(Aside(start_char, start_char + opening.end(), "meta_text"))
+        found.append(Aside(0, opening.end(), "meta_text"))
     for kind, pattern in _PART_PATTERNS:
         for match in pattern.finditer(sentence):
-            aside = Aside(start_char + match.start(), start_char + match.end(), kind)
+            aside = Aside(match.start(), match.end(), kind)
             if all(aside.end_char <= other.start_char or other.end_char <= aside.start_char for other in found):
                 found.append(aside)
     rest = sentence
     for aside in found:
-        blank = " " * (aside.end_char - aside.start_char)
-        rest = rest[: aside.start_char - start_char] + blank + rest[aside.end_char - start_char :]
+        rest = rest[: aside.start_char] + " " * (aside.end_char - aside.start_char) + rest[aside.end_char :]
     for kind, pattern in _WHOLE_PATTERNS:
         if pattern.search(rest):
-            first = start_char
-            while first > 0 and text[first - 1] == " ":
-                first -= 1
-            return [Aside(first, end_char, kind)]
+            return [Aside(0, len(sentence), kind, is_sentence=True)]
     return sorted(found)

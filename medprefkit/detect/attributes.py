@@ -19,6 +19,10 @@ class Mark(NamedTuple):
     kind: AttributeKind
     value: str
 
+    def moved(self, by: int) -> "Mark":
+        """Return the mark `by` tokens further on."""
+        return Mark(self.start + by, self.end + by, self.kind, self.value)
+
 
 _TABLE: dict[AttributeKind, str] = {
     "laterality": """

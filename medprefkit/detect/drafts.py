@@ -16,6 +16,7 @@ class Draft:
         predicate: It was said of an organ ("enlarged"), so the phrase is a predicate, not a noun phrase.
         refers_to: The earlier draft that this one speaks of again.
         aside: Characters that may be deleted as they stand; they are the phrase then.
+        leading_space: The spaces before the phrase belong to it.
         carried: Attributes that have no words of their own in this text, since the question names them.
     """
 
@@ -40,6 +41,32 @@ class Draft:
     aside: tuple[int, int] | None = None
     leading_space: bool = False
     carried: tuple[tuple[str, str], ...] = ()
+
+    def moved(self, by: int, by_char: int) -> "Draft":
+        """Return a copy that stands `by` tokens and `by_char` characters further on; it speaks of no other draft."""
+        return Draft(
+            self.start + by,
+            self.end + by,
+            self.concept,
+            self.kind,
+            (self.sentence[0] + by, self.sentence[1] + by),
+            (self.clause[0] + by, self.clause[1] + by),
+            (self.phrase[0] + by, self.phrase[1] + by),
+            self.predicate,
+            self.polarity,
+            self.certainty,
+            self.experiencer,
+            self.current,
+            None if self.cue is None else (self.cue[0] + by, self.cue[1] + by),
+            [mark.moved(by) for mark in self.marks],
+            self.anatomy.copy(),
+            self.list_id,
+            self.role,
+            None,
+            None if self.aside is None else (self.aside[0] + by_char, self.aside[1] + by_char),
+            self.leading_space,
+            self.carried,
+        )
 
 
 def draft_order(draft: Draft) -> tuple[int, int, int, int, str]:
@@ -79,6 +106,8 @@ def _as_claim(words: Words, draft: Draft, names: dict[int, str]) -> Claim:
 def _phrase(words: Words, draft: Draft) -> Span:
     if draft.aside:
         start_char, end_char = draft.aside
+        while draft.leading_space and words.text[:start_char].endswith(" "):
+            start_char -= 1
         return Span(start_char=start_char, end_char=end_char, text=words.text[start_char:end_char])
     return words.span_with_space(*draft.phrase) if draft.leading_space else words.span(*draft.phrase)
 

@@ -6,9 +6,8 @@ defined in the text stands for its long form.
 
 from collections.abc import Sequence
 
-from medprefkit.detect.abbreviations import expand_abbreviations
-from medprefkit.detect.questions import asked_text
-from medprefkit.detect.reading import read_passage, read_statements
+from medprefkit.detect.abbreviations import names_with_abbreviations
+from medprefkit.detect.reading import read_passage, read_prompt
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import vocabulary
 from medprefkit.records import Claim, Passage
@@ -31,11 +30,6 @@ class LexiconDetector:
         return [self._read(passage) for passage in batch]
 
     def _read(self, passage: Passage) -> tuple[Claim, ...]:
-        known = vocabulary()
         words = Words(passage.text)
-        mentions, matches = known.find(words)
-        if self.abbreviations:
-            mentions = expand_abbreviations(known, words, mentions)
-        asked_words = Words(asked_text(passage.prompt))
-        asked = read_statements(asked_words, *known.find(asked_words))
-        return read_passage(passage.prompt, words, mentions, matches, asked, asked_words)
+        named = names_with_abbreviations(words) if self.abbreviations else None
+        return read_passage(read_prompt(passage.prompt), words, named)

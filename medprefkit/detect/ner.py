@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import spacy
 from spacy.language import Language
 
-from medprefkit.detect.questions import asked_text
-from medprefkit.detect.reading import read_passage, read_statements
+from medprefkit.detect.reading import read_passage, read_prompt
 from medprefkit.detect.tokens import Words
-from medprefkit.detect.vocabulary import Match, Mention, vocabulary
+from medprefkit.detect.vocabulary import Mention, vocabulary
 from medprefkit.errors import RecipeError
 from medprefkit.records import Claim, Passage
 
@@ -40,10 +39,8 @@ class NerDetector:
         ]
 
     def _read(self, passage: Passage, entities: Sequence[tuple[int, int]]) -> tuple[Claim, ...]:
-        words, asked_words = Words(passage.text), Words(asked_text(passage.prompt))
-        mentions, matches = _with_entities(words, entities)
-        asked = read_statements(asked_words, *vocabulary().find(asked_words))
-        return read_passage(passage.prompt, words, mentions, matches, asked, asked_words)
+        words = Words(passage.text)
+        return read_passage(read_prompt(passage.prompt), words, _with_entities(words, entities))
 
 
 def _load(model: str) -> Language:
@@ -56,9 +53,9 @@ def _load(model: str) -> Language:
         ) from error
 
 
-def _with_entities(words: Words, entities: Sequence[tuple[int, int]]) -> tuple[list[Mention], list[Match]]:
+def _with_entities(words: Words, entities: Sequence[tuple[int, int]]) -> list[Mention]:
     """Return the entities as mentions, with the lexicon's own where no entity stands."""
-    known, matches = vocabulary().find(words)
+    known, _ = vocabulary().find(words)
     kept = [m for m in known if m.kind in {"organ", "modality", "view_plane", "normality"}]
     found: list[Mention] = []
     for start_char, end_char in entities:
@@ -72,7 +69,7 @@ def _with_entities(words: Words, entities: Sequence[tuple[int, int]]) -> tuple[l
             found.append(Mention(start, end, " ".join(words.lower[start:end]), "other"))
     named = {i for m in found for i in range(m.start, m.end)}
     kept = [m for m in kept if named.isdisjoint(range(m.start, m.end))]
-    return sorted({*found, *kept}, key=_start), matches
+    return sorted({*found, *kept}, key=_start)
 
 
 def _start(mention: Mention) -> tuple[int, int, str]:

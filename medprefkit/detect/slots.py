@@ -5,7 +5,7 @@ Where the slot's words cannot be told from the rest, there is no slot claim: the
 
 from collections.abc import Sequence
 
-from medprefkit.detect.attributes import find_marks
+from medprefkit.detect.attributes import Mark
 from medprefkit.detect.drafts import Draft
 from medprefkit.detect.questions import Question, Slot
 from medprefkit.detect.sentences import split_sentences
@@ -21,7 +21,9 @@ _PICTURE_SLOTS: tuple[Slot, Slot] = ("modality", "view_plane")
 """Questions mix these up: "What type of MRI is this?" asks for a weighting."""
 
 
-def read_slot(words: Words, question: Question, drafts: Sequence[Draft], mentions: Sequence[Mention]) -> list[Draft]:
+def read_slot(
+    words: Words, question: Question, drafts: Sequence[Draft], mentions: Sequence[Mention], marks: Sequence[Mark]
+) -> list[Draft]:
     """Return the claims with those that fill the question's slot marked or added.
 
     Args:
@@ -29,9 +31,9 @@ def read_slot(words: Words, question: Question, drafts: Sequence[Draft], mention
         question: What was asked; its slot says what kind of words to look for.
         drafts: The text's statements.
         mentions: What the text names.
+        marks: Its attributes.
     """
-    marks = find_marks(words)
-    slot = _slot_of_choice(words, question, mentions)
+    slot = _slot_of_choice(words, question, mentions, marks)
     if len(words) <= _SHORT and not any(word in VERBS for word in words.lower):
         return read_short_answer(words, slot, drafts, mentions, marks)
     first = split_sentences(words)[0]
@@ -45,7 +47,7 @@ def read_slot(words: Words, question: Question, drafts: Sequence[Draft], mention
     return [*drafts, *reader.names(KIND_OF_SLOT[slot])]
 
 
-def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention]) -> Slot:
+def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention], marks: Sequence[Mark]) -> Slot:
     """Return the slot of "left or right", "CT or MRI", "heart or lung": the kind of what the answer repeats of it."""
     if not question.choice:
         return question.slot
@@ -59,7 +61,7 @@ def _slot_of_choice(words: Words, question: Question, mentions: Sequence[Mention
     kinds = {m.kind for m in repeated if m.kind != "organ" or not names_a_study(m, mentions)}
     if KIND_OF_SLOT[question.slot] in kinds and question.slot != "finding":
         return question.slot
-    if any(m.kind == "descriptor" and words.lower[m.start] in question.words for m in find_marks(words)):
+    if any(m.kind == "descriptor" and words.lower[m.start] in question.words for m in marks):
         return "descriptor"
     offered: tuple[Slot, ...] = ("view_plane", "organ", "modality", "finding")
     return next((kind for kind in offered if kind in kinds), question.slot)

@@ -48,6 +48,10 @@ class Mention(NamedTuple):
     attributive: bool = False
     reach: int = 0
 
+    def moved(self, by: int) -> "Mention":
+        """Return the mention `by` tokens further on; it is of the lexicon, not yet of an organ."""
+        return self._replace(start=self.start + by, end=self.end + by)
+
     def keeps(self, mark: Mark) -> bool:
         """Tell whether a mark inside the name is an attribute: "bibasilar atelectasis", not "basal ganglia"."""
         if not (self.start <= mark.start and mark.end <= self.end):
