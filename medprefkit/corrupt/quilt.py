@@ -28,10 +28,9 @@ Order = Literal["rows", "edges"]
 
 CELLS = 12
 """Side of a square in cells, at which squares are compared."""
-_MOST_SQUARES = 1500
+_FEWEST_DRAWN, _MOST_DRAWN = 400, 1500  # squares that are looked at; half as many as the hole has cells, between these
 _SLACK = 1.1  # a square is drawn from those that fit at most so much worse than the best
 _LEVEL = 2.0  # weight of brightness like the one wanted
-_STRENGTH = 0.3  # weight of contrast like that of most squares, in its logarithm
 _SHIFTED = 0.2  # weight of being lighter or darker as a whole
 _MOST_SHIFT = 1.0  # how far a square is made lighter or darker, in deviations of the detail
 _AGAIN = 1.3  # what a square that was used before costs more
@@ -93,7 +92,8 @@ def _loom_of(ground: Ground, hole: Mask, usable: Mask, cell: int, rng: np.random
     share, free = (cv2.resize(m, size, interpolation=cv2.INTER_AREA) for m in framed)
     empty = share > 1e-4
     known = (free > 1 - 1e-4) & ~empty
-    squares = _squares_of(looks, known, base, _MOST_SQUARES, rng)
+    drawn = int(np.clip(np.count_nonzero(empty) // 2, _FEWEST_DRAWN, _MOST_DRAWN))
+    squares = _squares_of(looks, known, base, drawn, rng)
     return None if squares is None else _Loom(ground, hole, detail, looks, empty, known, base, squares, cell)
 
 
@@ -130,13 +130,11 @@ class _Loom:
     ) -> None:
         self._ground, self._hole, self._detail, self._squares, self._cell = ground, hole, detail, squares, cell
         self._canvas, self._empty, self._known, self._base = looks.copy(), empty, known, base
+        self._near = box_of(empty).padded(CELLS, empty.shape)  # in cells, as are empty, known and base
         self._trust = known.astype(np.float32)
         self._spread = float(base[known].std()) + 4.0
         self._usual = float(squares.power.mean()) + 1.0
         self._worth = np.ones(len(squares.rows), np.float32)
-        # a plain square disagrees with its neighbours least, so a filling of the best ones would be too plain
-        power = np.log(squares.power.mean(axis=1) + 1.0)
-        self._unlike = floats(_STRENGTH * np.abs(power - np.median(power)))
         side = CELLS * cell
         ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
         self._window = floats(np.outer(ramp, ramp)[..., None])
@@ -214,7 +212,7 @@ class _Loom:
             shift[:, channel] = (wanted[:, channel].sum() - _dot(looks, weight)) / n
         misfit = misfit / n - (1 - _SHIFTED) * (shift**2).sum(axis=1)
         distance = (squares.levels - level) / self._spread
-        cost = (np.maximum(misfit, 0) / self._usual + _LEVEL * distance**2 + self._unlike + 0.02) * self._worth
+        cost = (np.maximum(misfit, 0) / self._usual + _LEVEL * distance**2 + 0.02) * self._worth
         near = np.flatnonzero(cost <= _SLACK * cost.min())
         k = int(near[rng.integers(len(near))])
         self._misfits.append(float(misfit[k]))
@@ -223,19 +221,19 @@ class _Loom:
 
     def _front(self) -> tuple[int, int]:
         """Return the empty cell beside known ones whose square is known best and carries on the strongest edge."""
-        ones = np.ones((3, 3), np.uint8)
-        empty = self._empty.astype(np.uint8)
-        front = self._empty & (cv2.erode(empty, ones, borderType=cv2.BORDER_REPLICATE) == 0)
+        ones, near = np.ones((3, 3), np.uint8), self._near
+        empty, known = np.ascontiguousarray(self._empty[near.slices]), np.ascontiguousarray(self._known[near.slices])
+        front = empty & (cv2.erode(empty.view(np.uint8), ones, borderType=cv2.BORDER_REPLICATE) == 0)
         if not front.any():
-            front = self._empty
-        confidence = cv2.blur(self._trust, (CELLS - 1, CELLS - 1))
-        grey = np.where(self._known, grey_of(self._canvas), 0).astype(np.float32)
-        slope = np.hypot(cv2.Scharr(grey, cv2.CV_32F, 0, 1), cv2.Scharr(grey, cv2.CV_32F, 1, 0)) / 16
-        settled = cv2.erode(self._known.astype(np.uint8), ones)
+            front = empty
+        confidence = cv2.blur(self._trust[near.slices], (CELLS - 1, CELLS - 1))
+        grey = np.where(known, grey_of(np.ascontiguousarray(self._canvas[near.slices])), 0).astype(np.float32)
+        slope = cv2.magnitude(cv2.Scharr(grey, cv2.CV_32F, 0, 1), cv2.Scharr(grey, cv2.CV_32F, 1, 0)) / 16
+        settled = cv2.erode(known.view(np.uint8), ones)
         strength = cv2.dilate(floats(slope * settled), ones)
         priority = np.where(front, confidence * (strength + 4.0), -1.0)
         row, column = np.unravel_index(int(np.argmax(priority)), priority.shape)
-        return int(row), int(column)
+        return int(row) + near.top_px, int(column) + near.left_px
 
 
 def _dot(looks: Floats, weight: Floats) -> Floats:
