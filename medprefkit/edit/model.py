@@ -266,6 +266,10 @@ class ModelEditor:
         edited = apply_edits(_text(work.case), together)
         answer = _answer(work.case).model_copy(update={"text": edited.text})
         (verdicts,) = self._context.checker([Case(work.case.example, answer, claims)])
+        known = {v.target.text for v in work.verdicts.values() if v.target is not None}
+        for verdict in verdicts:
+            if verdict.target is not None and verdict.target.text not in known:
+                return Refused("checker_contradicts", f"{verdict.target.text!r}, which was not wrong before")
         said = {claim.claim_id: claim for claim in claims.answer}
         spans = [(e.span.start_char, e.span.end_char) for e in made]
         for edit, now in zip(together, edited.spans, strict=True):

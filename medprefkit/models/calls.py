@@ -80,7 +80,7 @@ def call_key(asker: Asker, request: Request) -> str:
 
 
 class CallStore:
-    """One store, seen by one run. The file is made when the first reply is kept; used from one thread."""
+    """One store, seen by one run. The file is made when the first reply is kept; used by one thread at a time."""
 
     def __init__(self, path: Path, *, run: str) -> None:
         """Remember where the store is and which run asks."""
@@ -156,7 +156,7 @@ class CallStore:
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
-                self._connection = sqlite3.connect(self.path, timeout=60.0)
+                self._connection = sqlite3.connect(self.path, timeout=60.0, check_same_thread=False)
                 # a write-ahead log lets several runs share the file; a commit is on disk when it returns
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")

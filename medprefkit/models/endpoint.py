@@ -94,20 +94,19 @@ class Endpoint:
         )
 
     def _ask(self, client: openai.OpenAI, requests: Sequence[Request], keep: Keep) -> None:
-        pool = concurrent.futures.ThreadPoolExecutor(self._concurrency, thread_name_prefix="endpoint")
-        positions = {pool.submit(self._outcome, client, request): k for k, request in enumerate(requests)}
-        kept: set[concurrent.futures.Future[Outcome]] = set()
-        try:
-            for future in concurrent.futures.as_completed(positions):
-                kept.add(future)
-                outcome = future.result()
-                keep(positions[future], outcome)
-                self._refuse_outage(outcome)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # what is under way is paid for: wait, and keep it
-            for future, position in positions.items():
-                if future not in kept and not future.cancelled() and future.exception() is None:
-                    keep(position, future.result())
+        def work(position: int, request: Request) -> Outcome:
+            outcome = self._outcome(client, request)
+            with self._lock:  # kept before this thread asks again: a kill costs only what is under way
+                keep(position, outcome)
+            return outcome
+
+        with concurrent.futures.ThreadPoolExecutor(self._concurrency, thread_name_prefix="endpoint") as pool:
+            futures = [pool.submit(work, position, request) for position, request in enumerate(requests)]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    self._refuse_outage(future.result())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)  # what is under way is paid for: wait until it is kept
 
     def count_tokens(self, request: Request) -> int:
         """Estimate: four characters a token, and 170 tokens for each 512 x 512 pixels of an image and 85 for itself."""

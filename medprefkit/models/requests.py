@@ -95,7 +95,7 @@ class Failure(NamedTuple):
 Outcome = Reply | Failure
 
 Keep = Callable[[int, Outcome], None]
-"""Called with a request's position and its outcome as soon as there is one, from one thread."""
+"""Called with a request's position and its outcome as soon as there is one, by one thread at a time."""
 
 
 class Asker(Protocol):

@@ -74,6 +74,16 @@ def test_every_refusal_has_a_name_and_the_template_stands_in(tmp_path: Path, rep
     assert [(e.span.text, e.replacement) for e in outcome] == [("left", "right")]
 
 
+def test_a_half_fix_that_makes_the_rest_wrong_is_refused(tmp_path: Path) -> None:
+    judged = case("Yes, there is a mediastinal shift.", "No", prompt="Is there a mediastinal shift?")
+    outcome, rewrites, _ = edit(tmp_path, "No, there is a mediastinal shift.", judged)
+    assert [rewrite.outcome for rewrite in rewrites] == ["not_verified"]
+    assert isinstance(outcome, tuple)
+    (tmp_path / "whole").mkdir()
+    outcome, rewrites, _ = edit(tmp_path / "whole", "No, there is no mediastinal shift.", judged)
+    assert [rewrite.outcome for rewrite in rewrites] == ["accepted"]
+
+
 def test_templates_go_first_and_the_model_is_asked_for_what_they_leave(tmp_path: Path) -> None:
     outcome, rewrites, asked = edit(tmp_path, "unused", case(ANSWER, REFERENCE), first="template")
     assert isinstance(outcome, tuple)
