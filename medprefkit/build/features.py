@@ -23,11 +23,15 @@ from datasets import (
 from datasets.exceptions import DatasetNotFoundError
 from httpx2 import TransportError
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from pyarrow.dataset import ParquetFragmentScanOptions
 
 from medprefkit.errors import DatasetError
 from medprefkit.records import SCHEMA_VERSION
 
 _MARK = "medprefkit:"
+
+_ONE_ROW_GROUP: dict[str, Any] = {"fragment_scan_options": ParquetFragmentScanOptions(pre_buffer=False)}
+"""Streaming holds one row group of a Parquet file; Arrow's buffering would keep every group that was read."""
 
 _IMAGES = "images"
 """Left out of an all-text dataset's files: TRL takes the mere column for a vision dataset and wants a processor."""
@@ -195,7 +199,7 @@ def _load(path_or_repo: str, config: str | None, revision: str | None) -> Datase
 
 def _stream(path_or_repo: str, config: str | None, revision: str | None) -> IterableDatasetDict:
     if files := _parquet_files(path_or_repo):
-        return load_dataset("parquet", data_files=files, streaming=True)
+        return load_dataset("parquet", data_files=files, streaming=True, **_ONE_ROW_GROUP)
     if (saved := _saved(path_or_repo)) is not None:
         return IterableDatasetDict({split: dataset.to_iterable_dataset() for split, dataset in saved.items()})
     return _from_hub(path_or_repo, config, revision, streaming=True)
@@ -224,7 +228,8 @@ def _from_hub(repo: str, config: str | None, revision: str | None, *, streaming:
     if Path(repo).exists():
         raise DatasetError(f"{repo} holds no dataset: neither dataset_dict.json nor Parquet files named by split")
     try:
-        return load_dataset(repo, config, revision=revision, streaming=streaming)
+        options = _ONE_ROW_GROUP if streaming else {}
+        return load_dataset(repo, config, revision=revision, streaming=streaming, **options)
     except (
         DatasetNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, TransportError, OSError, ValueError
     ) as error:  # fmt: skip
