@@ -18,7 +18,11 @@ _BEFORE: dict[Effect, str] = {
         no sign of change in, no evidence of interval change, no evidence of interval change in,
         no sign of interval change, no sign of interval change in, no evidence of significant change,
         unremarkable for size, unremarkable for age, unremarkable for patient, unremarkable for the patient,
-        unremarkable for technique, unremarkable for stated, suggests that, suggesting that, suggest that
+        no definite change, no suspicious change,
+        unremarkable for technique, unremarkable for stated, no doubt, no doubt that, no cause of, no cause for,
+        no obvious cause of, no source of, no obvious source of, no improvement in, no worsening of, no progression of,
+        no decrease in, no reduction in, not resolved, not cleared, not completely resolved, not yet resolved,
+        suggests that, suggesting that, suggest that
     """,
     "uncertain": """
         cannot exclude, cannot rule out, can not exclude, can not rule out, cannot be excluded, not exclude,
@@ -33,7 +37,8 @@ _BEFORE: dict[Effect, str] = {
         to rule out, to exclude, to evaluate for, in case of, risk of, rule out for, whether, could cause,
         can cause, may cause, can lead to, can result in, may lead to, could lead to, can be caused by,
         may be caused by, various reasons, various causes, various factors, various conditions, various etiologies,
-        an underlying issue, underlying issues, differential diagnosis includes, differential includes,
+        should be ruled out for, be ruled out for, to be ruled out for, must be ruled out for, an underlying issue,
+        underlying issues, differential diagnosis includes, differential includes,
         differential considerations include, would indicate, would suggest, would be consistent with
     """,
     "history": """
@@ -47,6 +52,11 @@ _BEFORE: dict[Effect, str] = {
     """,
     "denied": """
         no, without, negative for, free of, free from, absence of, the absence of, neither, nor, denies, deny,
+        denied, denying, lack, nothing to suggest, nothing to indicate, rules him out, rules her out,
+        rules the patient out, ruled him out, ruled her out, ruled the patient out, did rule out, did rule him out,
+        did rule her out, did rule the patient out, can rule out, can rule him out, can rule her out,
+        can rule the patient out, adequate to rule out, sufficient to rule out,
+        no further episodes of, no further evidence of,
         fails to show, fails to demonstrate, lack of, lacks, lacking, clear of, devoid of, rules out, ruled out,
         ruling out, excludes, never, rather than, instead of, not, unremarkable for, absent of,
         doesn't, isn't, aren't, don't, wasn't, weren't, didn't, hasn't, haven't, can't, cannot, absent, none of,
@@ -57,6 +67,10 @@ _BEFORE: dict[Effect, str] = {
 """Cues that reach to their right."""
 
 _AFTER: dict[Effect, str] = {
+    "hypothetical": """
+        should be ruled out, to be ruled out, must be ruled out, be ruled out, needs to be ruled out,
+        should be excluded, to be excluded, must be excluded
+    """,
     "denied": """
         is absent, are absent, was absent, absent, is ruled out, has been ruled out, have been ruled out,
         ruled out, is excluded, are excluded, has been excluded, have been excluded, was excluded, were excluded,
@@ -74,7 +88,7 @@ _AFTER: dict[Effect, str] = {
         is suspected, is questioned, are possible, are suspected, is unlikely, unlikely, may be present,
         could be present, might be present, cannot be entirely excluded, cannot be completely excluded,
         can not be ruled out, not ruled out, is questionable, cannot be totally excluded, are not excluded,
-        cannot entirely be excluded
+        cannot entirely be excluded, not been ruled out, being ruled out, not been excluded
     """,
 }
 """Cues that reach to their left."""

@@ -49,6 +49,12 @@ _AFTER_PARTICIPLE = bag(". in on at by within")
 """Behind a finding and before one of these they are no finite verb: "no pneumothorax or effusion demonstrated ."."""
 _ADJECTIVES = bag("possible potential probable questionable suspected")
 _OPENS_A_CLAUSE = frozenset({"no", "there", "neither", "the", "both"})
+_NOUNS_IN_ING = (
+    "vomiting", "bleeding", "wheezing", "swelling", "thickening", "widening", "blunting", "scarring", "narrowing",
+    "crowding", "cuffing", "flattening", "stranding", "itching", "tingling", "bruising", "trapping", "honeycombing",
+    "shadowing", "bowing", "tenting", "layering",
+)  # fmt: skip
+"""Findings, not participles: "no effusion, thickening, or mass"."""
 _IN_SUBJECT = bag(", and the size contour contours silhouette silhouettes structures fields vasculature vascularity")
 _SIZES = bag("large sizable big massive huge moderate larger")
 
@@ -122,7 +128,8 @@ def _cue_at(words: Words, i: int, clause: tuple[int, int]) -> Cue | None:
     for length in range(min(LONGEST_CUE, last - i), 0, -1):
         key = words.lower[i : i + length]
         after, before = CUES_AFTER.get(key), CUES_BEFORE.get(key)
-        if after and i > first and not (before and _names_follow(words, i + length, last)):
+        negative_for = key[-1] == "negative" and words.lower[i + length : i + length + 1] == ("for",)
+        if after and i > first and not negative_for and not (before and _names_follow(words, i + length, last)):
             return Cue(i, i + length, after, first, i)
         if before:
             return _reach(words, Cue(i, i + length, before, i + length, last), clause)
@@ -180,7 +187,8 @@ def _end_of_reach(words: Words, cue: Cue, last: int) -> int:
             return j
         if before == "," and words.lower[cue.start] in _ADJECTIVES:  # "possible pneumonia, a nodule"
             return j
-        if denies and before == "," and (word.endswith("ing") or word in {"consistent", "compatible", "with"}):
+        trailing = word.endswith("ing") and not word.endswith(_NOUNS_IN_ING)
+        if denies and before == "," and (trailing or word in {"consistent", "compatible", "with"}):
             return j
     return last
 
