@@ -64,10 +64,13 @@ def recommend(measured: Sequence[Measured]) -> str:
 
 
 def tables_of(measured: Sequence[Measured]) -> tuple[Table, ...]:
-    """Return a table of the corruptions and one of what was refused."""
+    """Return a table of the corruptions and one of what was refused.
+
+    `shows` is what is left of lesions, `usual` what healthy places of clean images show beside their own surround.
+    """
     columns = (
-        "corruption", "images", "contrast", "left", "texture", "left", "seam", "left", "shows", "outside", "controls",
-        "AUC lesion", "corrupted", "healthy", "hidden",
+        "corruption", "images", "contrast", "left", "texture", "left", "seam", "left", "shows", "usual", "outside",
+        "controls", "AUC lesion", "corrupted", "healthy", "hidden",
     )  # fmt: skip
     refusals = Counter(
         (one.name, text.split(":")[0], kind)
@@ -127,7 +130,8 @@ def _row(one: Measured) -> tuple[str, ...]:
     hidden = {True: "yes", False: "no", None: "-"}[one.hidden]
     outside = str(sum(removal.n_outside for removal in removals))
     shows = _number(score_of(one))
-    return (one.name, f"{len(removals)}/{n}", *values, shows, outside, f"{n_controls}/{n}", *areas, hidden)
+    usual = _mean([r.healthy.worst for r in removals if r.healthy is not None])  # of healthy places in clean images
+    return (one.name, f"{len(removals)}/{n}", *values, shows, usual, outside, f"{n_controls}/{n}", *areas, hidden)
 
 
 def _contrast(visibility: Visibility) -> float:

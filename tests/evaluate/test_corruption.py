@@ -180,7 +180,7 @@ def test_every_modality_names_an_installed_corruption_and_the_command_prints_it(
         assert section == {"use": suited.corruption, "max_lesion_share": suited.max_lesion_share}
     images, masks = (str(folder) for folder in folders)
     command = ["evaluate", "corruption", "--images", images, "--masks", masks, "--mask-suffix", "_m"]
-    done = CliRunner().invoke(app, [*command, "--corruption", "noise", "--modality", "ultrasound"])
-    assert "shipped for ultrasound: corrupt: {use: navier_stokes" in done.stdout
+    done = CliRunner().invoke(app, [*command, "--corruption", "noise", "--modality", "endoscopy"])
+    assert "shipped for endoscopy: corrupt: {use: texture" in done.stdout
     refused = CliRunner().invoke(app, [*command, "--modality", "pet"])
     assert isinstance(refused.exception, RecipeError)
