@@ -15,12 +15,13 @@ from medprefkit.build.split import Split
 from medprefkit.build.write import BuiltPair, read_index, write_dataset
 from medprefkit.errors import RunError
 from medprefkit.publish.card import render_card
-from medprefkit.publish.facts import gather_facts
+from medprefkit.publish.facts import CallFacts, gather_facts
 from medprefkit.publish.index_only import INDEX, write_index
 from medprefkit.publish.licences import terms_of
 from medprefkit.publish.manifest import write_manifest
 from medprefkit.recipe import Recipe, read_recipe, recipe_hash, recipe_yaml
 from medprefkit.records import Case, Dropped, Example, PreferencePair
+from medprefkit.sharing import audit_facts, draw_pictures
 from medprefkit.store import RunDir, write_text
 from medprefkit.view.page import write_page
 from medprefkit.view.sheet import write_sheet
@@ -51,13 +52,28 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
         for case in cases()
     )
     write_dataset(
-        outcomes,
+        outcomes if recipe.generate.samples == 1 else _without_repeats(outcomes),
         folder,
         data_root=data_root(recipe, store.root),
         run_dir=store.root,
         run_seed=recipe.seed,
         eval_share=recipe.build.eval_share,
     )
+
+
+def _without_repeats(outcomes: Iterator[PreferencePair | Dropped]) -> Iterator[PreferencePair | Dropped]:
+    """Drop a sample that says what an earlier one said to the same question: it would count that pair twice."""
+    first: dict[object, str] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Dropped):
+            yield outcome
+            continue
+        said = (outcome.group_id, outcome.prompt, outcome.images, outcome.rejected)
+        if (earlier := first.setdefault(said, outcome.id)) == outcome.id:
+            yield outcome
+        else:
+            detail = f"the same answer to the same question as {earlier}"
+            yield Dropped(id=outcome.id, stage="build", reason="answer_repeated", detail=detail)
 
 
 def publish(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
@@ -81,7 +97,10 @@ def share(recipe: Recipe, store: RunDir, folder: Path, *, index_only: bool) -> N
     pairs = ((one.split, one.pair) for one in built(store))
     counts: Counter[tuple[str, str]] = Counter((drop.stage, drop.reason) for drop in dropped(store))
     in_order = {key: counts[key] for key in sorted(counts, key=_by_stage)}
-    facts = gather_facts(pairs, in_order, title=recipe.publish.title, language=recipe.publish.language)
+    calls = call_store(recipe, store.root)
+    asked_of = [CallFacts(c.model, c.requests, c.calls, c.prompt_tokens, c.completion_tokens) for c in calls.counts()]
+    calls.close()
+    facts = gather_facts(pairs, in_order, title=recipe.publish.title, language=recipe.publish.language, calls=asked_of)
     write_text(folder / "recipe.yaml", recipe_yaml(recipe))
     objections = terms_of(facts.sources).objections
     if objections and not index_only:
@@ -89,12 +108,15 @@ def share(recipe: Recipe, store: RunDir, folder: Path, *, index_only: bool) -> N
     write = functools.partial(
         write_manifest, folder, package_version=__version__, recipe_hash=recipe_hash(recipe)
     )  # fmt: skip
+    audited = audit_facts(store.root / "build")
     if objections or index_only:
-        write_text(folder / "README.md", render_card(facts, form="index"))
+        write_text(folder / "README.md", render_card(facts, form="index", audit=audited))
         write_index(folder / INDEX, _with_examples(store))
         write(form="index", rows_folder=store.root / "build")
         return
-    write_text(folder / "README.md", render_card(facts))
+    shown = functools.partial(_shown, store)
+    pictures = draw_pictures(folder, shown, data_root=data_root(recipe, store.root), run_dir=store.root)
+    write_text(folder / "README.md", render_card(facts, audit=audited, pictures=pictures))
     (folder / "parquet").mkdir()
     for file in sorted((store.root / "build" / "parquet").iterdir()):
         _same_file(file, folder / "parquet" / file.name)

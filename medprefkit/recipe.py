@@ -285,6 +285,16 @@ class Recipe(_Spec):
         return self
 
     @model_validator(mode="after")
+    def _samples_can_differ(self) -> Self:
+        if self.generate.samples == 1:
+            return self
+        if self.generate.use == "scripted":
+            raise ValueError("generate.samples above 1 need a generator that asks a model; scripted has one answer")
+        if self.generate.use in {"transformers", "openai"} and not self.generate.with_.get("temperature"):
+            raise ValueError("generate.samples above 1 need a generate.with.temperature above 0; else all are the same")
+        return self
+
+    @model_validator(mode="after")
     def _rounds_have_a_policy(self) -> Self:
         if self.rounds is None:
             return self

@@ -12,6 +12,7 @@ import pytest
 from loopback import Loopback, completion, serve, text_of
 
 from medprefkit import pipeline, products
+from medprefkit.build.write import read_index
 from medprefkit.errors import RecipeError, RunError
 from medprefkit.estimate import describe, dry_run
 from medprefkit.recipe import Recipe, parse_recipe
@@ -130,6 +131,11 @@ def test_the_run_says_what_it_asked_and_its_rows_by_which_prompts(whole: tuple[P
     assert [line.split(":")[0].split()[-1] for line in lines[:3]] == ["judge", "policy", "writer"]
     assert lines[3].startswith("rewrites  ")
     assert "policy: 6 questions, 6 calls" in lines[1]
+    card = (root / "publish" / "README.md").read_text("utf-8")
+    assert "Models were asked: judge (" in card
+    assert "policy (6 questions, 6 calls, 42 + 18 tokens)" in card
+    prompts = next(iter(read_index(root / "build"))).pair.provenance.prompts
+    assert set(json.loads(prompts)) == {"check_llm.v1", "edit_clause.v1"}
     assert sum(n for (model, _), n in counted.items() if model == "policy") == 6
     records = list(RunDir(root, n_shards=2).in_order("generate", Answer))
     assert [record.text for record in records] == list(SAID.values())
@@ -171,11 +177,14 @@ def test_samples_of_one_example_share_its_group_and_differ_in_seed(tmp_path: Pat
     with serve(answer) as server:
         place = {"model": "policy", "base_url": server.base_url, "temperature": 1.0}
         made = recipe(tmp_path, server.base_url, generate={"use": "openai", "samples": 2, "with": place})
-        for stage in ("sources", "generate"):
-            pipeline.run_stage(stage, made, tmp_path / "run")  # type: ignore[arg-type]  # two of the stages
+        pipeline.run(made, tmp_path / "run")
+        server.asked[:] = [body for body in server.asked if body["model"] == "policy"]
         assert len({(text_of(body), body["seed"]) for body in server.asked}) == 12
     records = list(RunDir(tmp_path / "run", n_shards=2).in_order("generate", Answer))
     assert [record.id for record in records[:4]] == ["q0", "q0#2", "q1", "q1#2"]
+    repeated = [d for d in products.dropped(RunDir(tmp_path / "run", n_shards=2)) if d.reason == "answer_repeated"]
+    assert "q0#2" in {drop.id for drop in repeated}
+    assert all(drop.detail == f"the same answer to the same question as {drop.id[:2]}" for drop in repeated)
 
 
 def test_secrets_are_in_no_file_and_no_log(
@@ -203,6 +212,11 @@ def test_a_credentialed_source_and_a_remote_endpoint_are_refused_before_any_work
     ("changes", "says"),
     [
         ({"rounds": 2}, "rounds need a train section"),
+        ({"generate": {"use": "scripted", "samples": 2}}, "scripted has one answer"),
+        (
+            {"generate": {"use": "openai", "samples": 2, "with": {"model": "m", "base_url": "http://localhost:1/v1"}}},
+            "a generate.with.temperature above 0",
+        ),
         (
             {"check": {"use": "panel", "with": {"members": [{"use": "reference"}, {"use": "nobody"}]}}},
             "no checker named",

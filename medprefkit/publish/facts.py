@@ -37,12 +37,32 @@ class CorruptionFacts(NamedTuple):
     n_pairs: int
 
 
+class AuditFacts(NamedTuple):
+    """One check of an audit: its value as a person reads it, the largest that passes, and whether it is beyond."""
+
+    title: str
+    value: str
+    limit: str
+    is_beyond: bool
+    detail: str
+
+
 class DropFacts(NamedTuple):
     """Records that one stage dropped for one reason."""
 
     stage: str
     reason: str
     n_records: int
+
+
+class CallFacts(NamedTuple):
+    """What was asked of one model: questions, the different ones among them, and the tokens that those took."""
+
+    model: str
+    n_requests: int
+    n_calls: int
+    prompt_tokens: int
+    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,7 @@ class CardFacts:
         n_groups: Patients or studies.
         n_control: Rows with a control image, of the `n_corrupted` rows with a corrupted one.
         modalities: Modality -> rows, most frequent first; "not stated" where the source does not say.
+        calls: By model that was asked while the pairs were made.
         models: Model that answered -> rows, most frequent first.
         checkers: Checker -> claims that it judged, most frequent first.
         verdicts: Label -> claims.
@@ -75,6 +96,7 @@ class CardFacts:
     errors: tuple[ErrorFacts, ...]
     corruptions: tuple[CorruptionFacts, ...]
     drops: tuple[DropFacts, ...]
+    calls: tuple[CallFacts, ...]
     modalities: dict[str, int]
     models: dict[str, int]
     checkers: dict[str, int]
@@ -99,6 +121,7 @@ def gather_facts(
     *,
     title: str,
     language: str,
+    calls: Iterable[CallFacts] = (),
 ) -> CardFacts:
     """Count what a card states.
 
@@ -107,6 +130,7 @@ def gather_facts(
         dropped: (stage, reason) -> records.
         title: Heading of the card.
         language: Code of the texts' language ("en").
+        calls: What was asked of models to make the pairs.
 
     Returns:
         The facts; shares and means are 0 where there is no pair.
@@ -132,6 +156,7 @@ def gather_facts(
         errors=_errors(tally.errors),
         corruptions=tuple(CorruptionFacts(*key, count) for key, count in sorted(tally.corruptions.items())),
         drops=tuple(DropFacts(*key, count) for key, count in dropped.items() if count),
+        calls=tuple(sorted(calls)),
         modalities=_ranked(tally.modalities),
         models=_ranked(tally.models),
         checkers=_ranked(tally.checkers),
