@@ -21,7 +21,7 @@ from medprefkit.corrupt.surface import grey_of, low_pass, membrane, patch_of, re
 from medprefkit.corrupt.tissue import Body, body_of
 from medprefkit.protocols import Image, Mask
 
-_FOREIGN = 1.5  # what shows, above which pieces do better than any donor
+_FOREIGN = 1.7  # what shows, above which pieces do better than any donor
 _PAIRED = 0.5  # what it counts that the other side of the body shows: it is as it should be
 _MOST_PARTS = 16  # parts that get a donor, the largest; the others are small beside them
 _SMALL_SHARE = 0.02  # of the image's shorter side: a narrower part needs no anatomy, pieces do

@@ -15,6 +15,7 @@ from medprefkit.errors import ImageError, RecipeError
 from medprefkit.images import read_image, read_lesion_mask
 from medprefkit.protocols import Image, Mask
 from medprefkit.records import Case, CorruptedImage, Dropped, Example, ImageRef, MaskRef, Source
+from medprefkit.registry import installed, load
 
 SOURCE = Source(name="test", licence="CC0")
 
@@ -205,3 +206,28 @@ def test_corrupt_image_passes_options_and_names_what_is_wrong() -> None:
     with pytest.raises(ImageError) as error:
         corrupt_image(image, ~lesion)
     assert error.value.reason == "mask_too_large"
+
+
+def _chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    """The kinds of a PNG file's chunks in order, runs of IDAT as one, and what the header says."""
+    data, at, found = path.read_bytes(), 8, []
+    while at < len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        body = data[at + 8 : at + 8 + length] if kind == b"IHDR" else b""
+        if not found or found[-1][0] != kind:
+            found.append((kind, body))
+        at += 12 + length
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(installed("corruptions")) - {"diffusion"}))
+def test_no_file_s_form_tells_which_corruption_made_it(root: Path, name: str) -> None:
+    corruption = load("corruptions", name)()
+    for image in ("grey.png", "colour.jpg"):
+        record = one(root, case(f"s/{image}", [image], [mask("b")]), corruption=corruption, name=name)
+        assert isinstance(record, CorruptedImage), record
+        paths = [root.parent / "run" / ref.path for ref in (*record.clean, *record.corrupted, *record.control)]
+        assert len(paths) == 3
+        first, *others = (_chunks(path) for path in paths)
+        assert [kind for kind, _ in first] == [b"IHDR", b"IDAT", b"IEND"]
+        assert all(other == first for other in others)
