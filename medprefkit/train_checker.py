@@ -34,6 +34,7 @@ Part = Literal["train", "calibration", "held_out"]
 
 _SHARES: Final[dict[Part, float]] = {"train": 0.75, "calibration": 0.1, "held_out": 0.15}
 _BATCH = 64
+_PACKAGED = "sentence-transformers/all-MiniLM-L6-v2"
 _TWIN_CHANGES = 3
 _ONE_SENTENCE_SHARE = 0.5
 _FEWEST = 120  # pairs to calibrate by and to be measured on: fewer would say nothing
@@ -186,6 +187,7 @@ def train_checker(
 
     options = Options(
         encoder=model or packaged_encoder(),
+        encoder_name=_PACKAGED if model is None else Path(model).name if Path(model).is_dir() else model,
         epochs=epochs,
         learning_rate=learning_rate,
         batch_size=batch_size,

@@ -33,7 +33,6 @@ class CrossEncoder:
     def __init__(
         self, model: str, settings: CheckerSettings, *, device: Literal["cpu", "cuda"] = "cpu", batch_size: int = 32
     ) -> None:
-        self._settings = settings
         self._batch_size = batch_size
         self._device = torch.device(device)
         try:
@@ -43,6 +42,7 @@ class CrossEncoder:
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(f"{model} cannot be loaded as a checker: {reason}") from error
+        self._settings = settings.model_copy(update={"max_tokens": min(settings.max_tokens, most_tokens(network))})
         self._order = label_order(network.config.id2label, model=model)
         self._network = network.to(self._device).eval()
 
@@ -50,7 +50,7 @@ class CrossEncoder:
         """Return the calibrated probabilities of supported, contradicted and unverifiable.
 
         Args:
-            pairs: (claim, reference); a reference that does not fit is cut at its end.
+            pairs: (claim, reference); what does not fit is cut at its end.
 
         Returns:
             (n_pairs, 3), rows sum to 1; (0, 3) for no pairs.
@@ -72,13 +72,20 @@ class CrossEncoder:
         return encode(self._tokenizer, pairs, self._settings).to(self._device)
 
 
+def most_tokens(network: Any) -> int:
+    """Return how many tokens a network can read; RoBERTa's kin keep two positions for themselves."""
+    positions = getattr(network.config, "max_position_embeddings", None)
+    kept = 2 if "roberta" in network.config.model_type else 0
+    return int(positions) - kept if positions else 10_000
+
+
 def encode(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: CheckerSettings) -> Any:
-    """Tokenize (claim, reference) pairs in the order that the model takes; the reference is cut, never the claim."""
+    """Tokenize (claim, reference) pairs in the order that the model takes; where both do not fit the longer is cut."""
     claims, references = [claim for claim, _ in pairs], [reference for _, reference in pairs]
     texts = (claims, references) if settings.claim_first else (references, claims)
     return tokenizer(
         *texts,
-        truncation="only_second" if settings.claim_first else "only_first",
+        truncation="longest_first",
         max_length=settings.max_tokens,
         padding=True,
         return_tensors="pt",

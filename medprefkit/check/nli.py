@@ -136,6 +136,8 @@ class NliChecker:
         label, sure = LABELS[best], reading.probabilities[best]
         if label == "unverifiable":
             return abstain(claim, CHECKER, "reference_silent", sure)
+        if reading.sentence is None:
+            return abstain(claim, CHECKER, "nothing_to_read", 1.0)
         if sure < self._thresholds[label]:
             return abstain(claim, CHECKER, "not_sure_enough", 1.0 - sure, reading.evidence)
         if label == "supported":

@@ -18,7 +18,7 @@ from torch.utils.data import SequentialSampler
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments, set_seed
 
 from medprefkit.check.calibration import fit_temperature, softmax, threshold_for
-from medprefkit.check.cross_encoder import CrossEncoder, encode
+from medprefkit.check.cross_encoder import CrossEncoder, encode, most_tokens
 from medprefkit.check.label_map import CheckerSettings, write_settings
 from medprefkit.check.pairs import Pair
 from medprefkit.check.statements import LABELS
@@ -34,6 +34,7 @@ class Options(NamedTuple):
 
     Attributes:
         encoder: Folder or Hub name.
+        encoder_name: What the card calls it; never a folder of this machine.
         epochs: Passes over the pairs.
         learning_rate: Peak; warm-up over a tenth, then linear to 0.
         batch_size: Pairs a step.
@@ -47,6 +48,7 @@ class Options(NamedTuple):
     """
 
     encoder: str
+    encoder_name: str
     epochs: float = 2.0
     learning_rate: float = 5e-5
     batch_size: int = 16
@@ -87,7 +89,7 @@ def train_encoder(
         claim_first=True,
         max_tokens=options.max_tokens,
         max_reference_words=options.max_reference_words,
-        encoder=Path(options.encoder).name,
+        encoder=options.encoder_name,
         trained_on=trained_on,
         seed=options.seed,
     )
@@ -191,6 +193,8 @@ def _load(options: Options) -> tuple[Any, Any]:
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{options.encoder} cannot be loaded as an encoder: {reason}") from error
+    if (most := most_tokens(network)) < options.max_tokens:
+        raise TrainError(f"{options.encoder_name} reads {most} tokens, not {options.max_tokens}; lower --max-tokens")
     if options.frozen_layers >= 0:
         _freeze(network, options.frozen_layers)
     return network, tokenizer

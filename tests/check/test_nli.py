@@ -147,6 +147,13 @@ def test_it_abstains_rather_than_guess(folder: str, opinion: Opinion, rule: str)
     assert (verdict.label, verdict.rule, verdict.target) == ("unverifiable", rule, None)
 
 
+def test_an_empty_reference_decides_nothing_and_a_long_claim_is_read(folder: str) -> None:
+    sure = nli(folder, always(0.98, 0.01, 0.01))
+    assert only(sure, "There is a pneumothorax.", "").rule == "nothing_to_read"
+    long = "There is a pneumothorax " + "and so on " * 300
+    assert NliChecker(model=folder)([read(long, "No pneumothorax.")])[0]
+
+
 def test_a_claim_is_read_by_its_words_or_as_a_sentence_of_its_own() -> None:
     case = read("There is no effusion or pneumothorax.", "")
     assert case.claims is not None

@@ -69,7 +69,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     from medprefkit.check.training import Options, train_encoder
 
     pairs, calibration, held_out = parts
-    options = Options(str(data / "bert"), batch_size=8, save_steps=3, learning_rate=1e-3, max_tokens=64)
+    options = Options(str(data / "bert"), "bert", batch_size=8, save_steps=3, learning_rate=1e-3, max_tokens=64)
 
     def train(out: Path, options: Options = options, *, resume: bool = False) -> str:
         saved = train_encoder(pairs, calibration, out, options, trained_on="made", resume=resume)
