@@ -1,5 +1,6 @@
 """`medprefkit train`: a dataset becomes an adapter, without a recipe."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -95,4 +96,5 @@ def train(
         eval_steps=eval_steps,
         report_to=tuple(report_to or ()),
     )
-    typer.echo(f"adapter    {result.adapter_dir}")
+    if os.environ.get("RANK", "0") == "0":  # of a launched run, one process speaks
+        typer.echo(f"adapter    {result.adapter_dir}")

@@ -5,7 +5,7 @@ either said before, kept on disk. Nothing here knows what an edit or a preferenc
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -35,6 +35,8 @@ class ResponseScorer:
         uses_head: Whether logits are the output head of the hidden states.
         can_share_prompts: Whether answers may go on from their prompt's key-value cache with the same result.
         has_reference: Whether a frozen copy is compared with.
+        most_passes: Where processes share one model, each must run it equally often: turns the passes that this
+            process made into the most that any made.
     """
 
     def __init__(self, model: nn.Module, *, reference: nn.Module | None = None) -> None:
@@ -45,6 +47,7 @@ class ResponseScorer:
             reference: A frozen copy to compare with.
         """
         self._reference = reference
+        self.most_passes: Callable[[int], int] | None = None
         self.has_reference = reference is not None
         # Where only an adapter in the language model learns, policy and reference see the same image features.
         self._encodes_images_once = reference is None and not _vision_learns(model)
@@ -88,6 +91,8 @@ class ResponseScorer:
                 policy_states.append(self._response_states(model, group, batch["starts"], local, token))
         sequence, token = torch.cat(sequences), torch.cat(tokens)
         policy = torch.cat(policy_states)
+        if self.most_passes is not None:
+            policy = policy + self._idle_passes(model, adapter, batch)
         labels = batch["labels"][sequence, token]
         n_with_kl, use = kl if kl is not None else KlPlan(len(mask), KlUse())
         with_kl, without = sequence < n_with_kl, sequence >= n_with_kl
@@ -136,6 +141,20 @@ class ResponseScorer:
         known = logps.new_zeros(mask.shape)
         known[sequence[without], token[without]] = logps
         return kept, known
+
+    def _idle_passes(self, model: nn.Module, adapter: Any, batch: Mapping[str, Any]) -> Tensor:
+        """Run policy and reference on a few tokens as often as other processes still do; 0, and 0 is its gradient."""
+        n_passes = sum(_n_passes(group) for group in batch["groups"])
+        ids = self._probe_ids(1, 4)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        idle = torch.zeros((), device=ids.device)
+        for _ in range(cast("Callable[[int], int]", self.most_passes)(n_passes) - n_passes):
+            if "ref_states" not in batch and self._reference is None:
+                with torch.no_grad(), adapter.disable_adapter():
+                    self._run(adapter, inputs, use_cache=False)
+            states, _ = self._run(model, inputs, use_cache=False)
+            idle = idle + 0 * states.sum()
+        return idle
 
     @torch.no_grad()
     def _reference_logps(self, states: Tensor, labels: Tensor) -> Tensor:
@@ -275,10 +294,19 @@ class ResponseScorer:
         )
 
 
+def _n_passes(group: Mapping[str, Any]) -> int:
+    return 2 if "prompts" in group and group["answers"].shape[1] > 1 else 1
+
+
 def _inner_model(model: Any) -> Any:
     """Return the model without adapter and output head."""
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     return whole.model
+
+
+def decoder_layers(model: Any) -> list[nn.Module]:
+    """Return the layers of the language model."""
+    return list(_inner_model(model).get_decoder().layers)
 
 
 def _vision_learns(model: Any) -> bool:

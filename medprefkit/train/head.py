@@ -22,7 +22,8 @@ class OutputHead:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Map (n, D) to (n, V)."""
-        logits: Tensor = self.module(hidden)
+        # Not the module's call: a wrapper that shares weights between processes would take this for a pass of its own.
+        logits: Tensor = self.module.forward(hidden)
         if self._factor != 1.0:
             logits = logits * self._factor
         if self._soft_cap is not None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -107,6 +108,13 @@ class TrainOptions:
 
         if self.tune == "full" and self.start_adapter is not None:
             raise TrainError("start_adapter goes on with an adapter: use tune lora")
+        if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":  # as `accelerate launch` sets it
+            if self.tune == "full":
+                raise TrainError("tune full is not possible under FSDP: use tune lora, or DDP")
+            if self.quantization != "none":
+                raise TrainError(f"quantization {self.quantization} is not possible under FSDP: use DDP")
+            if self.reference_cache is not None:
+                raise TrainError("reference_cache is not possible under FSDP: use DDP, or no cache")
         if not self.streaming:
             return
         if self.max_steps is None:

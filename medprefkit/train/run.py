@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import math
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -80,6 +81,8 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         ModelError: If the model cannot be loaded.
         DatasetError: If the dataset is absent or does not honour the column contract.
     """
+    if os.environ.get("RANK", "0") != "0":  # of a launched run, one process speaks
+        logging.getLogger("medprefkit").setLevel(logging.ERROR)
     told = TrainOptions(**options)
     settings = objective_settings(told.preset, **(told.objective or {}))
     by_token = settings.edit_weights == "tokens"

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
@@ -20,7 +22,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from medprefkit.errors import TrainError
 from medprefkit.train.collate import PreferenceCollator
-from medprefkit.train.forward import KlPlan, ResponseScorer
+from medprefkit.train.forward import KlPlan, ResponseScorer, decoder_layers
 from medprefkit.train.journal import SPEED
 from medprefkit.train.losses import AnswerTokens, CorruptedTokens, PreferenceLoss, preference_loss
 from medprefkit.train.memory import MemoryEstimate, estimate_memory, peak_memory_bytes
@@ -102,6 +104,14 @@ class PreferenceTrainer(Trainer):
         if reference is not None:
             reference.to(self.args.device).eval()
         self._scorer = ResponseScorer(model, reference=reference)
+        if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not self.is_fsdp_enabled:
+            self._warn("FSDP is off: accelerate shards between accelerators only; each process holds the whole model")
+        if self.is_fsdp_enabled:
+            self._scorer.most_passes = self._most_passes
+            # Of a vision-language model, transformers' own list names layers that it does not have. Image towers stay
+            # whole, so that a process whose rows have no image gathers what the others gather.
+            layers = {type(layer).__name__ for layer in decoder_layers(model)}
+            self.accelerator.state.fsdp_plugin.transformer_cls_names_to_wrap = sorted(layers)
         collator.corrupted_answer = settings.ground_against
         collator.share_prompts = self._scorer.can_share_prompts and not args.activation_checkpointing
         if not collator.share_prompts:
@@ -208,9 +218,18 @@ class PreferenceTrainer(Trainer):
             gradient_checkpointing=bool(self.args.activation_checkpointing),
         )
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the weights of a checkpoint; every process must call it."""
+        if not self.is_fsdp_enabled:
+            super().save_model(output_dir, _internal_call)
+            return
+        state = self._gathered_weights()
+        if self.args.should_save:
+            self._save(output_dir, state_dict=state)
+
     def save_weights(self, folder: Path) -> None:
         """Save the adapter, or the whole model where there is none; every process must call it."""
-        options = {"state_dict": self.accelerator.get_state_dict(self.model)} if self.is_fsdp_enabled else {}
+        options = {"state_dict": self._gathered_weights()} if self.is_fsdp_enabled else {}
         if self.is_world_process_zero():
             self._adapted.save_pretrained(str(folder), **options)
 
@@ -219,8 +238,6 @@ class PreferenceTrainer(Trainer):
 
         A row at a time, so that what is kept depends on no batch. Each process fills the shards that fall to it.
         """
-        if self.is_fsdp_enabled:
-            raise TrainError("reference_cache cannot be filled under FSDP; fill it in one process or under DDP")
         rank, n_processes = self.accelerator.process_index, self.accelerator.num_processes
         rows: Any = self.train_dataset
         was_training = self._adapted.training
@@ -306,6 +323,8 @@ class PreferenceTrainer(Trainer):
 
     def _score(self, model: nn.Module, batch: Mapping[str, Any]) -> tuple[PreferenceLoss, Tensor]:
         adapter = self.accelerator.unwrap_model(model)
+        for module in self._whole_modules():
+            module.set_reshard_after_forward(False, recurse=False)
         plan = kl_plan(self.settings, len(batch["row_weights"]))
         chosen, rejected, corrupted = split_answers(self._scorer(model, adapter, batch, plan), batch)
         loss = preference_loss(self.settings, chosen, rejected, corrupted, batch["row_weights"])
@@ -315,6 +334,21 @@ class PreferenceTrainer(Trainer):
         """Return the averages; what is no plain KL does not go by its name."""
         name_of_kl = "kl/" if self.settings.skew == 0 else "kl/skewed_"
         return {re.sub("^kl/", name_of_kl, name): value for name, value in averages.items()}
+
+    def _whole_modules(self) -> tuple[Any, ...]:
+        """Return what of a sharded model stays whole after a forward pass: what is read outside of it."""
+        return (self._adapted, self._adapted.get_output_embeddings()) if self.is_fsdp_enabled else ()
+
+    def _gathered_weights(self) -> dict[str, Tensor]:
+        """Return what learns, whole, of a model that processes share: not the base, which would not fit on one."""
+        for module in self._whole_modules():
+            module.reshard()
+        learning = ((name, each) for name, each in self._adapted.named_parameters() if each.requires_grad)
+        return {name: each.full_tensor().cpu() if isinstance(each, DTensor) else each.cpu() for name, each in learning}
+
+    def _most_passes(self, n_passes: int) -> int:
+        counts = self.accelerator.gather(torch.tensor([n_passes], device=self.args.device))
+        return int(counts.max())
 
     def _reduce(self, sums: Tensor) -> Tensor:
         reduced: Tensor = self.accelerator.reduce(sums, "sum")

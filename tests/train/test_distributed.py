@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,86 @@ def test_two_processes_that_share_one_model_get_the_gradient_of_all_rows(
         assert torch.allclose(torch.load(tmp_path / f"gradient_{rank}.pt"), expected, atol=1e-6)
 
 
+def launched(config: str, *arguments: str, script: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `medprefkit` as a user's two processes, without a GPU."""
+    root = Path(__file__).parents[2]
+    program = [str(Path(__file__).with_name(script))] if script else ["-m", "medprefkit"]
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch",
+        "--config_file", str(root / "recipes" / "accelerate" / config),
+        "--main_process_port", str(free_port()), *program, "train", *arguments,
+    ]  # fmt: skip
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
+def _log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+TOLD = (
+    "--max-steps", "3", "--gradient-accumulation", "1", "--lora-r", "4", "--lora-alpha", "8", "--learning-rate", "1e-2",
+    "--precision", "fp32",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "script"), [("ddp.yaml", ""), ("fsdp.yaml", "fsdp_on_cpu.py")])
+def test_the_shipped_configs_launch_runs_that_equal_one_process(
+    tmp_path: Path,
+    tiny_model: Path,
+    make_pair: Callable[..., dict[str, Any]],
+    make_text_pair: Callable[..., dict[str, Any]],
+    save_pairs: Callable[..., Path],
+    config: str,
+    script: str,
+) -> None:
+    """Rows with and without images, so that the processes make unequal numbers of passes."""
+    rows = [(make_text_pair if index in (0, 3, 5, 6) else make_pair)(index) for index in range(12)]
+    pairs = save_pairs(tmp_path / "pairs", train=rows, eval=rows[:4])
+    train(pairs, tmp_path / "one", model=str(tiny_model), batch_size=4, **OPTIONS)
+    told = (str(pairs), "--model", str(tiny_model), "--out", str(tmp_path / "two"), "--batch-size", "2", *TOLD)
+    done = launched(config, *told, script=script)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (done.stdout + done.stderr).count("tokens a second") == 1  # one process speaks
+    one, two = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    # Adam's first steps make of a gradient's rounding up to a hundredth of a step of 1e-2
+    assert all(torch.allclose(one[name], two[name], atol=5e-4) for name in one)
+    for line, other in zip(*((_log(tmp_path / name)) for name in ("one", "two")), strict=True):
+        assert other == pytest.approx(line, abs=1e-4, rel=1e-4)
+    first, second = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    for name, value in first.items():
+        if name.startswith("eval_"):
+            assert second[name] == pytest.approx(value, abs=1e-4), name
+
+
+@pytest.mark.slow
+def test_two_processes_stream_and_resume(
+    tmp_path: Path, tiny_model: Path, make_pair: Callable[..., dict[str, Any]], save_pairs: Callable[..., Path]
+) -> None:
+    pairs = save_pairs(tmp_path / "pairs", train=[make_pair(index, weight=1.0 + index) for index in range(7)])
+    told = (
+        str(pairs), "--model", str(tiny_model), "--batch-size", "1", "--streaming", "--save-steps", "2", *TOLD,
+    )  # fmt: skip
+    whole = launched("ddp.yaml", *told, "--out", str(tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["n_rows"] == 6  # 3 steps of 2 processes
+    killed = launched("ddp.yaml", *told, "--out", str(tmp_path / "again"), script="killed.py")
+    assert killed.returncode != 0
+    assert not (tmp_path / "again" / "metrics.json").exists()
+    done = launched("ddp.yaml", *told, "--out", str(tmp_path / "again"), "--resume")
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = ("adapter_model.safetensors", "log.jsonl")
+    assert all((tmp_path / "whole" / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in names)
+
+
 def launch(rank: int, folder: str, pairs: str, model_dir: str) -> None:
     os.environ |= {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
@@ -109,9 +191,7 @@ def test_a_run_of_two_processes_is_the_run_of_one_with_their_rows(
 ) -> None:
     pairs = save_pairs(tmp_path / "pairs", train=[make_pair(index) for index in range(6)])
     train(pairs, tmp_path / "one", model=str(tiny_model), batch_size=2, **OPTIONS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        (tmp_path / "port").write_text(str(free.getsockname()[1]))
+    (tmp_path / "port").write_text(str(free_port()))
     torch.multiprocessing.spawn(launch, (str(tmp_path), str(pairs), str(tiny_model)), nprocs=2)
     one, two = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
