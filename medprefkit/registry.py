@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Literal, cast
+from operator import attrgetter
+from typing import Literal, NamedTuple, cast
 
 from medprefkit.errors import RecipeError
 
@@ -14,6 +15,24 @@ KINDS: tuple[Kind, ...] = ("generators", "detectors", "checkers", "editors", "co
 def installed(kind: Kind) -> dict[str, str]:
     """Return name -> `module:class` of everything installed of this kind, sorted by name; nothing is imported."""
     return {point.name: point.value for point in sorted(entry_points(group=f"medprefkit.{kind}"), key=lambda p: p.name)}
+
+
+class Installed(NamedTuple):
+    """One entry point: its name, what it loads, and the package that brought it."""
+
+    name: str
+    target: str
+    package: str
+    version: str
+
+
+def listed(kind: Kind) -> list[Installed]:
+    """Return everything installed of this kind with its package, sorted by name; nothing is imported."""
+    points = sorted(entry_points(group=f"medprefkit.{kind}"), key=attrgetter("name"))
+    return [
+        Installed(p.name, p.value, p.dist.name if p.dist else "unknown", p.dist.version if p.dist else "")
+        for p in points
+    ]
 
 
 def load(kind: Kind, name: str) -> Callable[..., object]:

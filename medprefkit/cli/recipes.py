@@ -53,8 +53,8 @@ def validate(recipe: RecipePath, set_: SetOption = None) -> None:
 
 def plugins() -> None:
     """List the generators, detectors, checkers, editors and corruptions that a recipe may name."""
-    from medprefkit.registry import KINDS, installed
+    from medprefkit.registry import KINDS, listed
 
     for kind in KINDS:
-        for name, target in installed(kind).items():
-            typer.echo(f"{kind:12} {name:16} {target}")
+        for name, target, package, version in listed(kind):
+            typer.echo(f"{kind:12} {name:16} {package} {version:8} {target}")
