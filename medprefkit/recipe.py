@@ -207,6 +207,7 @@ class CorruptSpec(PluginSpec):
     control: bool = True
     max_lesion_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     boxes: Literal["ellipse", "grabcut"] | BoxModelSpec = "ellipse"
+    lesions: Literal["all", "claimed"] = "all"
 
 
 class BuildSpec(_Spec):

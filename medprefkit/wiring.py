@@ -216,6 +216,7 @@ def _corrupt_step(recipe: Recipe, run_dir: Path) -> "CorruptStep":
         control=recipe.corrupt.control,
         max_lesion_share=recipe.corrupt.max_lesion_share,
         regions=_box_regions(recipe.corrupt.boxes, run_dir),
+        lesions=recipe.corrupt.lesions,
     )
 
 

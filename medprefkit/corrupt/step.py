@@ -5,10 +5,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from medprefkit.annotations import Box
 from medprefkit.corrupt.apply import Corrupted, apply_corruption
+from medprefkit.corrupt.claimed import claimed_masks
 from medprefkit.errors import ImageError, RecipeError
 from medprefkit.images import boxes_of_refs, encode_png, is_grey, read_lesion, read_ref
 from medprefkit.imaging.boxes import BoxRegions, Ellipses
@@ -46,6 +47,7 @@ class CorruptStep:
         max_lesion_share: float = 0.5,
         min_lesion_px: int = 4,
         regions: BoxRegions | None = None,
+        lesions: Literal["all", "claimed"] = "all",
     ) -> None:
         """Prepare to write into `run_dir`.
 
@@ -59,6 +61,7 @@ class CorruptStep:
             max_lesion_share: Lesion pixels over image pixels above which an image is refused.
             min_lesion_px: A smaller mask is refused as empty.
             regions: Makes regions of masks that are boxes; ellipses where None.
+            lesions: All of an example's masks, or those of what its lesion-linked edits speak of, see `claimed`.
 
         Raises:
             RecipeError: If the corruption is no dataclass.
@@ -73,11 +76,12 @@ class CorruptStep:
         self._max_lesion_share = max_lesion_share
         self._min_lesion_px = min_lesion_px
         self._regions = regions or Ellipses()
+        self._lesions = lesions
 
     def __call__(self, batch: Sequence[Case]) -> list[CorruptedImage | Dropped]:
         """Corrupt every example of the batch; what a file or a limit refuses is dropped with the reason."""
         self._regions.prepare(self._boxed(batch))
-        return [self._outcome(case.example) for case in batch]
+        return [self._outcome(case) for case in batch]
 
     def without_lesion(self, example: Example) -> tuple[Image, ...]:
         """Return the example's images as this stage will leave them, in order; nothing is written.
@@ -87,8 +91,11 @@ class CorruptStep:
         """
         return tuple(p.clean if p.result is None else p.result.image for p in self._corrupt(example))
 
-    def _outcome(self, example: Example) -> CorruptedImage | Dropped:
+    def _outcome(self, case: Case) -> CorruptedImage | Dropped:
+        example = case.example
         try:
+            if self._lesions == "claimed":
+                example = example.model_copy(update={"lesion_masks": claimed_masks(case)})
             pictures = self._corrupt(example)
         except ImageError as error:
             return Dropped(
