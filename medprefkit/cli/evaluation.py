@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medprefkit.cli import checking, evaluation_corruption, injecting
+from medprefkit.cli import checking, evaluation_corruption, evaluation_findings, injecting
 from medprefkit.cli.arguments import CheckWithOption
 
 evaluate_app = typer.Typer(
@@ -22,6 +22,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     evaluation_corruption.add_to(evaluate_app)
+    evaluation_findings.add_to(evaluate_app)
     injecting.add_to(app, evaluate_app)
     checking.add_to(app, evaluate_app)
     app.add_typer(evaluate_app, name="evaluate")

@@ -78,6 +78,7 @@ _AFTER: dict[Effect, str] = {
         is negative, were negative, are negative, was negative
     """,
     "resolved": """
+        has been removed, have been removed, was removed, were removed,
         has resolved, have resolved, has cleared, resolved, have cleared, no longer seen, has been resolved,
         is no longer seen, are no longer seen, is no longer visible, are no longer visible, no longer visible,
         is no longer evident, are no longer evident, no longer identified,
