@@ -22,7 +22,7 @@ from medprefkit.corrupt.tissue import Body, body_of
 from medprefkit.protocols import Image, Mask
 
 _FOREIGN = 1.7  # what shows, above which pieces do better than any donor
-_PAIRED = 0.5  # what it counts that the other side of the body shows: it is as it should be
+_OTHER_SIDE = 0.4  # what it counts that the other side of the body shows: it is as it should be
 _MOST_PARTS = 16  # parts that get a donor, the largest; the others are small beside them
 _SMALL_SHARE = 0.02  # of the image's shorter side: a narrower part needs no anatomy, pieces do
 _RIM_PX = 12  # how far outside the hole differences from the donor are read
@@ -80,8 +80,8 @@ class HealthyBlend(Fill):
         for place in places:
             filling = _blended(painted, box, ~unpainted[box.slices], place)
             shows = _shows(np.where(hole[..., None], filling, patch), hole, around)
-            paired = place.mirrored and scene.mirror_shift is not None
-            shows = place.misfit / len(scene.planes) + (_PAIRED * shows if paired else shows)
+            shows += place.misfit / len(scene.planes)
+            shows *= _OTHER_SIDE if place.other_side else 1.0
             found.append(_Donor(filling[part.box.within(box).slices], shows))
         return sorted(found, key=_how_much)
 

@@ -38,6 +38,8 @@ class Place(NamedTuple):
     down_px: int
     right_px: int
     misfit: float
+    other_side: bool = False
+    """Whether it is the shape's own place on the other side of paired anatomy."""
 
 
 class Scene(NamedTuple):
@@ -106,7 +108,7 @@ def places_like(scene: Scene, tight: Box, hole: Mask, *, match_rim: bool) -> lis
             fits |= other_side & free
             cost += _NEARNESS * _way(cost, box, scene, mirrored=mirrored)
         cost[other_side] *= _OTHER_SIDE_DONOR if match_rim else _OTHER_SIDE_CONTROL
-        found += _best(cost, fits, box, scene, mirrored=mirrored)
+        found += _best(cost, fits, other_side, box, scene, mirrored=mirrored)
     return sorted(found, key=_misfit)
 
 
@@ -169,7 +171,7 @@ def _other_side(cost: Floats, box: Box, scene: Scene) -> Mask:
     return near
 
 
-def _best(cost: Floats, fits: Mask, box: Box, scene: Scene, *, mirrored: bool) -> list[Place]:
+def _best(cost: Floats, fits: Mask, other_side: Mask, box: Box, scene: Scene, *, mirrored: bool) -> list[Place]:
     """Return up to 8 places, far enough apart to differ."""
     cost[~fits] = np.inf
     apart = max(1, min(box.bottom_px - box.top_px, box.right_px - box.left_px) // 4)
@@ -182,7 +184,7 @@ def _best(cost: Floats, fits: Mask, box: Box, scene: Scene, *, mirrored: bool) -
         overhang_px = scene.overhang_px if mirrored else 0
         down_px = (row - box.top_px) * scene.cell_px
         right_px = (column - box.left_px) * scene.cell_px - overhang_px
-        found.append(Place(mirrored, down_px, right_px, misfit))
+        found.append(Place(mirrored, down_px, right_px, misfit, bool(other_side[row, column])))
         cost[max(0, row - apart) : row + apart + 1, max(0, column - apart) : column + apart + 1] = np.inf
     return found
 
