@@ -170,8 +170,10 @@ class PreferenceCollator:
         whole = sum(len(prompt.input_ids) for prompt in prompts)
         shared = sum(len(prompt.input_ids) for prompt in distinct)
         n_answer = sum(map(len, answers))
-        # Below some saving two passes cost more than one. Token types make an answer depend on more than the cache.
-        if not self.share_prompts or distinct[0].extra or whole + n_answer < MIN_SAVING * (shared + n_answer):
+        # Below some saving two passes cost more than one. Token types make an answer depend on more than the cache, but
+        # for those that only say where a position is of an image.
+        typed = distinct[0].extra.keys() - {"mm_token_type_ids"}
+        if not self.share_prompts or typed or whole + n_answer < MIN_SAVING * (shared + n_answer):
             return {"inputs": self._inputs(prompts, answers)}
         places = {id(prompt): place for place, prompt in enumerate(distinct)}
         return {

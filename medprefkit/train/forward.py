@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from medprefkit.train.head import OutputHead, output_heads
 from medprefkit.train.token_stats import Head, KlUse, TokenStats, chunked_logps, chunked_token_stats
 
+POSITIONS_ON_AXES = {"qwen2_vl", "qwen2_5_vl"}
+"""Models whose positions have time, height and width, and that say what an image takes less of them than tokens."""
+
 
 class KlPlan(NamedTuple):
     """Which sequences of a batch have KLs, and what for; the others' are 0."""
@@ -219,7 +222,7 @@ class ResponseScorer:
             {
                 "input_ids": fed,
                 "attention_mask": torch.cat([prompts["attention_mask"][owner], group["answer_mask"][:, :-1]], 1),
-                "position_ids": lengths[owner][:, None] + steps,  # padding of a prompt takes no place
+                "position_ids": _positions(model, prompts, lengths[owner][:, None] + steps, owner),
             },
             use_cache=True,
             past_key_values=cache,
@@ -256,7 +259,8 @@ class ResponseScorer:
         """Compare answers after a cached prompt with whole sequences, prompts of two lengths, one of them padded."""
         config = cast("Any", model).config.get_text_config()
         # A window forgets, and positions on several axes do not count tokens: a short probe would see neither.
-        if getattr(config, "sliding_window", None) or hasattr(_inner_model(model), "get_rope_index"):
+        on_axes = hasattr(_inner_model(model), "get_rope_index")
+        if getattr(config, "sliding_window", None) or (on_axes and _model_type(model) not in POSITIONS_ON_AXES):
             return False
         prompts, answers = self._probe_ids(2, 6), self._probe_ids(3, 4)
         prompt_mask = torch.ones_like(prompts)
@@ -292,6 +296,29 @@ class ResponseScorer:
         return (
             cast("nn.Module", cast("Any", model).get_output_embeddings()) if model is self._reference else self._module
         )
+
+
+def _positions(model: Any, prompts: Mapping[str, Tensor], counted: Tensor, owner: Tensor) -> Tensor:
+    """Return where answers stand that follow shared prompts; padding of a prompt takes no place.
+
+    An image takes fewer places than tokens where positions have several axes: the model says by how much, and text
+    after it has the same place on each.
+
+    Args:
+        model: It, or a distributed wrapper of it, after its pass over the prompts.
+        prompts: What that pass was given.
+        counted: (n, T) places by the count of tokens.
+        owner: (n,) the prompt of each answer.
+    """
+    whole = getattr(model, "module", model)  # of a wrapper
+    if _model_type(whole) not in POSITIONS_ON_AXES or "image_grid_thw" not in prompts:
+        return counted
+    less: Tensor = _inner_model(whole).rope_deltas[owner]  # (n, 1), at most 0
+    return (counted + less).expand(3, -1, -1)
+
+
+def _model_type(model: Any) -> str:
+    return str(model.config.model_type)
 
 
 def _n_passes(group: Mapping[str, Any]) -> int:
