@@ -69,6 +69,10 @@ class Lexicon:
         self._descendants = _close_downwards(self._ancestors)
         self.concepts = concepts
         self._kin = {frozenset((row.id, other)) for row in rows for other in row.kin}
+        self._forms: dict[str, list[Concept]] = {}
+        for row in concepts.values():
+            for parent in row.parents if row.kind == "finding" else ():
+                self._forms.setdefault(parent, []).append(row)
         self._denied = {id_: self._denials(row) for id_, row in concepts.items() if row.kind == "normality"}
 
     def is_a(self, narrow: str, broad: str) -> bool:
@@ -102,11 +106,7 @@ class Lexicon:
         if row is None or organ in row.structures:
             return finding
         organs = self.ancestors(organ) - set(row.structures)
-        forms = [
-            form.id
-            for form in self.concepts.values()
-            if finding in form.parents and form.kind == "finding" and organs.intersection(form.structures)
-        ]
+        forms = [form.id for form in self._forms.get(finding, ()) if organs.intersection(form.structures)]
         return self.specialize(forms[0], organ) if len(forms) == 1 else finding
 
     def _organ_normalities(self, concepts: Mapping[str, Concept]) -> dict[str, Concept]:

@@ -30,7 +30,7 @@ def span_of(text: str, start_char: int, end_char: int) -> Span:
     """
     if not 0 <= start_char <= end_char <= len(text):
         raise SpanError(f"[{start_char}, {end_char}) is not inside a text of {len(text)} characters")
-    return Span(start_char=start_char, end_char=end_char, text=text[start_char:end_char])
+    return Span.of_known(start_char=start_char, end_char=end_char, text=text[start_char:end_char])
 
 
 def apply_edits(answer: str, edits: Sequence[Edit]) -> EditedText:
@@ -58,8 +58,9 @@ def apply_edits(answer: str, edits: Sequence[Edit]) -> EditedText:
             raise SpanError(f"answer[{start}:{end}] is {found!r}, not {edit.span.text!r}")
         pieces += [answer[cursor:start], edit.replacement]
         length += start - cursor
-        spans.append(Span(start_char=length, end_char=length + len(edit.replacement), text=edit.replacement))
-        length += len(edit.replacement)
+        written = length + len(edit.replacement)
+        spans.append(Span.of_known(start_char=length, end_char=written, text=edit.replacement))
+        length = written
         cursor = end
     pieces.append(answer[cursor:])
     return EditedText("".join(pieces), tuple(spans))

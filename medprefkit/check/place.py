@@ -9,17 +9,20 @@ from medprefkit.records import AttributeKind, Claim
 _SIDE = re.compile(r"\b(left|right)(?:-sided)?\b", re.I)
 _CLAUSE = re.compile(r"[,;:]|\b(?:and|but|while|with)\b", re.I)
 _BOTH_SIDES = frozenset({"bilateral", "both"})
+_NONE: frozenset[str] = frozenset()
 
 
 def values(claim: Claim, kind: AttributeKind) -> frozenset[str]:
     """Return the canonical values that the claim gives for this attribute; empty where it gives none."""
-    return frozenset(attribute.value for attribute in claim.attributes if attribute.kind == kind)
+    if not claim.attributes:
+        return _NONE
+    return frozenset([attribute.value for attribute in claim.attributes if attribute.kind == kind])
 
 
 def sides(claim: Claim) -> frozenset[str]:
     """Return the sides that a claim is about; for a normality also those that its clause names ("the left lung is")."""
     given = values(claim, "laterality")
-    if given or claim.kind != "normality":
+    if given or claim.kind != "normality" or _SIDE.search(claim.sentence.text) is None:
         return given
     before = claim.sentence.text[: max(0, claim.span.start_char - claim.sentence.start_char)]
     clause = _CLAUSE.split(before)[-1]

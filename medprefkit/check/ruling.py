@@ -43,16 +43,12 @@ class Wrong:
 
 def supported(claim: Claim, rule: str, score: float, evidence: str) -> Verdict:
     """Return that the reference says so too."""
-    return Verdict(
-        claim_id=claim.claim_id, label="supported", checker=CHECKER, rule=rule, score=score, evidence=evidence
-    )
+    return _without_error(claim, "supported", rule, score, evidence)
 
 
 def unverifiable(claim: Claim, rule: str, evidence: str = "") -> Verdict:
     """Return that nothing decides; the score is that of abstaining, 1."""
-    return Verdict(
-        claim_id=claim.claim_id, label="unverifiable", checker=CHECKER, rule=rule, score=1.0, evidence=evidence
-    )
+    return _without_error(claim, "unverifiable", rule, 1.0, evidence)
 
 
 def contradicted(claim: Claim, rule: str, score: float, evidence: str, wrong: Wrong) -> Verdict:
@@ -68,4 +64,20 @@ def contradicted(claim: Claim, rule: str, score: float, evidence: str, wrong: Wr
         severity=wrong.severity,
         target=wrong.target,
         truth=wrong.truth,
+    )
+
+
+def _without_error(claim: Claim, label: str, rule: str, score: float, evidence: str) -> Verdict:
+    return Verdict.of_known(
+        claim_id=claim.claim_id,
+        label=label,
+        checker=CHECKER,
+        rule=rule,
+        score=score,
+        evidence=evidence,
+        error_type=None,
+        severity="significant",
+        target=None,
+        truth="",
+        grounding=None,
     )

@@ -38,17 +38,29 @@ _STUDY = (
 )
 _UNTIL = r"[^,.;]*"
 
-_PARTS: tuple[tuple[AsideKind, str], ...] = (
-    ("comparison", rf",? (?:when |as )?compared (?:to|with) (?:the |his |her |a |any )?{_STUDY}"),
+# A row is what it is, what it needs, its pattern. No sentence matches without one of the words that it needs, or a word
+# that holds one: most sentences have none, and looking for a word is far quicker than for a pattern.
+_PARTS: tuple[tuple[AsideKind, str, str], ...] = (
+    ("comparison", "compared", rf",? (?:when |as )?compared (?:to|with) (?:the |his |her |a |any )?{_STUDY}"),
     (
         "comparison",
+        "prior previous earlier last old comparison original",
         rf",? (?:since|from|relative to|in comparison (?:to|with)) (?:the |a |"
         rf"any )?{_STUDY}",
     ),
-    ("comparison", r",? (?:since|compared (?:to|with)) (?:the )?(?:prior|previous)\b(?=\s*[,.;]|\s*$)"),
-    ("comparison", r",? and (?:(?:is|are|remains?|appears?) )?(?:\w+ly )?(?:stable|unchanged)(?=\s*(?:[.,;]|$))"),
     (
         "comparison",
+        "prior previous",
+        r",? (?:since|compared (?:to|with)) (?:the )?(?:prior|previous)\b(?=\s*[,.;]|\s*$)",
+    ),
+    (
+        "comparison",
+        "stable unchanged",
+        r",? and (?:(?:is|are|remains?|appears?) )?(?:\w+ly )?(?:stable|unchanged)(?=\s*(?:[.,;]|$))",
+    ),
+    (
+        "comparison",
+        "stable unchanged",
         r"(?:(?<=\bis\s)|(?<=\bare\s)|(?<=remain\s)|(?<=remains\s)|(?<=appear\s)|(?<=appears\s))"
         r"(?:\w+ly )?(?:stable|unchanged)(?: in (?:size|appearance|contour|configuration))?"
         rf"(?: (?:since|from|compared (?:to|with)) (?:the )?{_STUDY})?"
@@ -56,19 +68,26 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
     ),
     (
         "comparison",
+        "stable unchanged",
         r"\b(?:stable|unchanged)(?= (?:heart|cardiac|cardio ?mediastinal|mediastinal|mediastinum|hilar|osseous|bony) "
         r"(?:and (?:heart|cardiac|mediastinal|hilar) )?(?:size|silhouettes?|contours?|structures?)\b)",
     ),
-    ("comparison", rf",? (?:a )?contrary to (?:the )?{_STUDY}"),
+    ("comparison", "contrary", rf",? (?:a )?contrary to (?:the )?{_STUDY}"),
     (
         "comparison",
+        "stable unchanged similar",
         r"(?<!\bis)(?<!\bare)(?<!remain)(?<!remains)(?<!appear)(?<!appears)(?<!\bbe)(?<!\band),? (?:\w+ly )?"
         r"(?:stable|unchanged|similar) "
         rf"(?:in|on|to|with|from|since) (?:the |a )?{_STUDY}",
     ),
-    ("comparison", r" (?:once )?again(?= (?:seen|noted|demonstrated|identified|visualized|present|observed)\b)"),
+    (
+        "comparison",
+        "again",
+        r" (?:once )?again(?= (?:seen|noted|demonstrated|identified|visualized|present|observed)\b)",
+    ),
     (
         "context",
+        "taken obtained performed acquired captured",
         rf" (?:that was |which was )?(?:taken|obtained|performed|acquired|"
         rf"captured) (?:after|before|during|at the time|on (?:the )?(?:\d+|day|first|second|"
         rf"third|admission|postoperative)|\d+|for (?:a )?(?:patient|follow|evaluation)|"
@@ -76,70 +95,82 @@ _PARTS: tuple[tuple[AsideKind, str], ...] = (
     ),
     (
         "context",
+        "surg operation procedure treatment admission",
         rf" (?:after|before|following) (?:the |a |his |her |"
         rf"their )?(?:patient's )?(?:surg(?:ery|ical)|operation|procedure|treatment|"
         rf"admission){_UNTIL}",
     ),
     (
         "context",
+        "patient man person male individual",
         rf" of a (?:\d+[-\s]year[-\s]old )?(?:patient|man|woman|male|female|person|"
         rf"individual) (?:with|who) (?:a )?(?:history|has|had|is|was|known|presented|"
         rf"complain){_UNTIL}",
     ),
     (
         "context",
+        "patient",
         rf",? (?:given|due to|based on|because of|"
         rf"considering) (?:the )?patient's (?:known )?(?:history|symptoms|age|clinical|medical|"
         rf"condition){_UNTIL}",
     ),
     (
         "recommendation",
+        "warranted recommended required needed necessary advised suggested",
         r",? (?:and|so|which) (?:immediate|urgent|further|prompt|additional|medical|"
         r"close)\s[^.;]*\b(?:warranted|recommended|required|needed|necessary|advised|"
         r"suggested)\b[^.;]*",
     ),
     (
         "recommendation",
+        "requir need warrant necessitat",
         r",? (?:and |which |that )?(?:would |may |might )?(?:requires?|requiring|needs?|needing|"
         r"warrants?|warranting|necessitating|necessitates?) (?:immediate|further|urgent|prompt|"
         r"additional|medical|close)\s[^.;]*",
     ),
     (
         "recommendation",
+        "further",
         r",? (?:for|and) further (?:evaluation|investigation|testing|assessment|"
         r"diagnosis) and (?:treatment|management)",
     ),
 )  # fmt: skip
 
-_WHOLE: tuple[tuple[AsideKind, str], ...] = (
+_WHOLE: tuple[tuple[AsideKind, str, str], ...] = (
     (
         "comparison",
+        "interval",
         r"\binterval (?:removal|placement|insertion|development|resolution|improvement|worsening|progression|increase|"
         r"decrease|clearing|extubation|intubation)\b",
     ),
     (
         "meta_text",
+        "ai language sorry unable not can",
         r"\bas an ai\b|\blanguage model\b|\bi(?:'m| am) (?:sorry|unable|not able)|\bi (?:cannot|can't|"
         r"can not) (?:see|view|provide|determine|diagnose|analy[sz]e|access)",
     ),
     (
         "meta_text",
+        "contradict original candidate dispreferred ground answer description report",
         r"\b(?:this|which|it|the answer|these?) (?:\w+ )?contradicts?\b|\boriginal (?:findings?|"
         r"answer|report|image description)\b|\bcandidate answers?\b|\bdispreferred\b|\bground truth\b|"
         r"\bthe (?:above|given|provided) (?:answer|description|report)\b",
     ),
     (
         "recommendation",
+        "recommended advis warranted suggested",
         r"\b(?:is|are|be|would be) (?:\w+ )?(?:recommended|advised|warranted|suggested|"
         r"advisable)\b",
     ),
     (
         "recommendation",
+        "important essential crucial advisable necessary recommended best",
         r"\b(?:important|essential|crucial|advisable|necessary|recommended|best) to (?:consult|"
         r"seek|note|remember|consider|have|correlate|follow|perform|discuss|get)\b",
     ),
     (
         "recommendation",
+        "please should must recommend suggest advise consider correlate",
         r"\b(?:please|should|must|recommend(?:ed)?|suggest|advise) (?:consult|seek|see|correlate|"
         r"be (?:further|evaluated|considered|followed|performed|correlated)|follow|"
         r"clinical correlation|xxxx for|further|a follow|ct|repeat|dedicated|correlation|"
@@ -147,6 +178,7 @@ _WHOLE: tuple[tuple[AsideKind, str], ...] = (
     ),
     (
         "recommendation",
+        "further additional immediate urgent prompt",
         r"\b(?:further|additional|immediate|urgent|prompt) (?:\w+ ){0,3}?(?:evaluation|"
         r"investigation|testing|tests|imaging|attention|assessment|intervention|workup|"
         r"analysis)\b[^.;]*\b(?:needed|required|necessary|warranted|recommended|indicated|help|"
@@ -154,14 +186,26 @@ _WHOLE: tuple[tuple[AsideKind, str], ...] = (
     ),
     (
         "context",
+        "patient",
         r"^\W*(?:the )?patient (?:has been|has|had|is|was) (?:a )?(?:(?:known|past|"
         r"prior) )?(?:history|undergone|admitted|diagnosed|presenting|complaining|scheduled|"
         r"being treated)",
     ),
 )  # fmt: skip
 
-_PART_PATTERNS = tuple((kind, _compile(pattern)) for kind, pattern in _PARTS)
-_WHOLE_PATTERNS = tuple((kind, _compile(pattern)) for kind, pattern in _WHOLE)
+
+class _Row(NamedTuple):
+    kind: AsideKind
+    needs: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    def may_match(self, lower: str) -> bool:
+        """Tell whether a sentence, in lower case, has a word that the pattern needs."""
+        return any(word in lower for word in self.needs)
+
+
+_PART_ROWS = tuple(_Row(kind, tuple(needs.split()), _compile(pattern)) for kind, needs, pattern in _PARTS)
+_WHOLE_ROWS = tuple(_Row(kind, tuple(needs.split()), _compile(pattern)) for kind, needs, pattern in _WHOLE)
 _META_OPENING = _compile(
     r"^\W*(?:based (?:solely )?on|according to|from|given) the (?:(?:provided|given|presented) (?:\w+ ){0,2}?\w+|"
     r"(?:image|information|picture|question|data)s?(?: (?:provided|given|alone|you provided|shown|above))?),\s*"
@@ -170,19 +214,20 @@ _META_OPENING = _compile(
 
 def find_asides(sentence: str) -> list[Aside]:
     """Return the asides of one sentence, disjoint and in order of position."""
+    lower = sentence.lower()
     found: list[Aside] = []
     opening = _META_OPENING.match(sentence)
     if opening:
         found.append(Aside(0, opening.end(), "meta_text"))
-    for kind, pattern in _PART_PATTERNS:
-        for match in pattern.finditer(sentence):
-            aside = Aside(match.start(), match.end(), kind)
+    for row in _PART_ROWS:
+        for match in row.pattern.finditer(sentence) if row.may_match(lower) else ():
+            aside = Aside(match.start(), match.end(), row.kind)
             if all(aside.end_char <= other.start_char or other.end_char <= aside.start_char for other in found):
                 found.append(aside)
     rest = sentence
     for aside in found:
         rest = rest[: aside.start_char] + " " * (aside.end_char - aside.start_char) + rest[aside.end_char :]
-    for kind, pattern in _WHOLE_PATTERNS:
-        if pattern.search(rest):
-            return [Aside(0, len(sentence), kind, is_sentence=True)]
+    for row in _WHOLE_ROWS:
+        if row.may_match(lower) and row.pattern.search(rest):
+            return [Aside(0, len(sentence), row.kind, is_sentence=True)]
     return sorted(found)

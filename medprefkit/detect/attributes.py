@@ -181,8 +181,10 @@ def _read_table() -> dict[tuple[str, ...], tuple[tuple[AttributeKind, str], ...]
 
 
 _WORDS = _read_table()
-_FIRST = {key[0] for key in _WORDS}
-_LONGEST = max(len(key) for key in _WORDS)
+_LENGTHS = {
+    first: sorted({len(key) for key in _WORDS if key[0] == first}, reverse=True) for first in {key[0] for key in _WORDS}
+}
+"""How many words the forms have that begin with a word, longest first."""
 
 
 def find_marks(words: Words) -> list[Mark]:
@@ -191,10 +193,11 @@ def find_marks(words: Words) -> list[Mark]:
     taken = {i for mark in marks for i in range(mark.start, mark.end)}
     i = 0
     while i < len(words):
-        if words.lower[i] not in _FIRST or i in taken:
+        lengths = _LENGTHS.get(words.lower[i], ())
+        if not lengths or i in taken:
             i += 1
             continue
-        for length in range(_LONGEST, 0, -1):
+        for length in lengths:
             meanings = _WORDS.get(words.lower[i : i + length]) if i + length <= len(words) else None
             if meanings:
                 marks += [Mark(i, i + length, kind, value) for kind, value in meanings]

@@ -101,4 +101,8 @@ def _cut(table: dict[Effect, str]) -> dict[tuple[str, ...], Effect]:
 
 CUES_BEFORE = _cut(_BEFORE)
 CUES_AFTER = _cut(_AFTER)
-LONGEST_CUE = max(len(key) for key in (*CUES_BEFORE, *CUES_AFTER))
+CUE_LENGTHS = {
+    first: sorted({len(cue) for cue in (*CUES_BEFORE, *CUES_AFTER) if cue[0] == first}, reverse=True)
+    for first in {cue[0] for cue in (*CUES_BEFORE, *CUES_AFTER)}
+}
+"""How many words the cues have that begin with a word, longest first."""

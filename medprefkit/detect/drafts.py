@@ -5,6 +5,7 @@ from typing import Literal
 
 from medprefkit.detect.attributes import Mark
 from medprefkit.detect.tokens import Words
+from medprefkit.offsets import span_of
 from medprefkit.records import Attribute, Claim, ClaimKind, ClaimRole, Span
 
 
@@ -78,18 +79,20 @@ def as_claims(words: Words, drafts: list[Draft]) -> tuple[Claim, ...]:
     """Return the drafts as claims `c0`, `c1` ... in order of appearance."""
     ordered = sorted(drafts, key=draft_order)
     names = {id(draft): f"c{i}" for i, draft in enumerate(ordered)}
-    return tuple(_as_claim(words, draft, names) for draft in ordered)
+    sentences = {bounds: words.span(*bounds) for bounds in {draft.sentence for draft in ordered}}
+    return tuple([_as_claim(words, draft, names, sentences[draft.sentence]) for draft in ordered])
 
 
-def _as_claim(words: Words, draft: Draft, names: dict[int, str]) -> Claim:
+def _as_claim(words: Words, draft: Draft, names: dict[int, str], sentence: Span) -> Claim:
     span = words.span(draft.start, draft.end)
-    return Claim(
+    phrase = _phrase(words, draft)
+    return Claim.of_known(
         claim_id=names[id(draft)],
         concept=draft.concept,
         kind=draft.kind,
         span=span,
-        phrase=_phrase(words, draft),
-        sentence=words.span(*draft.sentence),
+        phrase=phrase,
+        sentence=sentence,
         polarity=draft.polarity,
         certainty=draft.certainty,
         experiencer=draft.experiencer,
@@ -106,20 +109,18 @@ def _as_claim(words: Words, draft: Draft, names: dict[int, str]) -> Claim:
 def _phrase(words: Words, draft: Draft) -> Span:
     if draft.aside:
         start_char, end_char = draft.aside
-        while draft.leading_space and words.text[:start_char].endswith(" "):
+        while draft.leading_space and words.text[start_char - 1 : start_char] == " ":
             start_char -= 1
-        return Span(start_char=start_char, end_char=end_char, text=words.text[start_char:end_char])
+        return span_of(words.text, start_char, end_char)
     return words.span_with_space(*draft.phrase) if draft.leading_space else words.span(*draft.phrase)
 
 
 def _attributes(words: Words, draft: Draft, span: Span) -> tuple[Attribute, ...]:
-    own = {
-        (mark.start, mark.end, mark.kind, mark.value): Attribute(
-            kind=mark.kind, value=mark.value, span=words.span(mark.start, mark.end)
-        )
-        for mark in draft.marks
-    }
+    own = tuple(
+        Attribute.of_known(kind=mark.kind, value=mark.value, span=words.span(mark.start, mark.end))
+        for mark in sorted(set(draft.marks))
+    )
     carried = tuple(
         Attribute.model_validate({"kind": kind, "value": value, "span": span}) for kind, value in draft.carried
     )
-    return tuple(own[key] for key in sorted(own)) + carried
+    return own + carried

@@ -58,8 +58,12 @@ class Saying(NamedTuple):
 def find_sayings(words: Words, clause: tuple[int, int], matches: Sequence[Match]) -> list[Saying]:
     """Return what the clause says of organs yet to be found, disjoint and in order of position."""
     found: list[Saying] = []
+    starts = {m.start for m in matches}
     i = clause[0]
     while i < clause[1]:
+        if i not in starts and words.lower[i] not in _PHRASES:
+            i += 1
+            continue
         normal, match = _normal_at(words, i, clause[1]), _match_at(i, clause[1], matches)
         longer = match is not None and (normal is None or match.end > normal.end)
         saying = match if longer else normal  # "normally inflated" is more than "normally"

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
-from medprefkit.detect.cue_words import CUES_AFTER, CUES_BEFORE, LONGEST_CUE, Effect
+from medprefkit.detect.cue_words import CUE_LENGTHS, CUES_AFTER, CUES_BEFORE, Effect
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Mention
 from medprefkit.detect.words import SEEN, VERBS, bag
@@ -125,7 +125,9 @@ def names_a_size(words: Words, start: int, end: int) -> bool:
 
 def _cue_at(words: Words, i: int, clause: tuple[int, int]) -> Cue | None:
     first, last = clause
-    for length in range(min(LONGEST_CUE, last - i), 0, -1):
+    for length in CUE_LENGTHS.get(words.lower[i], ()):
+        if length > last - i:
+            continue
         key = words.lower[i : i + length]
         after, before = CUES_AFTER.get(key), CUES_BEFORE.get(key)
         negative_for = key[-1] == "negative" and words.lower[i + length : i + length + 1] == ("for",)

@@ -64,6 +64,8 @@ _SPEAKS_ON = (
     r"is\s+(?:most\s+|highly\s+)?(?:concerning|suspicious|worrisome|suggestive|consistent|compatible))\b|"
     r"\s*The\s+(?:{nouns})\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b"
 )
+_POINTS_BACK = re.compile(r"\s*(?:[Tt]his|That|These|Those|Such|The)\s")
+"""How every such sentence begins, whatever the nouns."""
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
@@ -212,6 +214,8 @@ def dependent_sentence(text: str, sentence_end: int, nouns: Sequence[str], claim
     start = sentence_end
     while start < len(text) and text[start] in ".!? ":
         start += 1
+    if _POINTS_BACK.match(text, start) is None:
+        return None
     heads = "|".join(re.escape(noun) for noun in nouns)
     if re.match(_SPEAKS_ON.format(nouns=heads), text[start:]) is None:
         return None

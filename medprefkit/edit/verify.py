@@ -71,7 +71,8 @@ def verify_edits(case: Case, chosen_claims: Sequence[Claim], edits: Sequence[Edi
         raise ValueError(f"{case.example.id}: this step comes after `check`")
     if not edits:
         return ()
-    reading = _Reading(case.answer.text, tuple(edits), tuple(chosen_claims))
+    edited = apply_edits(case.answer.text, edits)
+    reading = _Reading(case.answer.text, tuple(edits), edited.text, edited.spans, tuple(chosen_claims))
     reasons: dict[int, str] = {}
     for found in (
         *_malformed(reading),
@@ -91,18 +92,16 @@ def keep_edits(edits: Sequence[Edit], refused: Collection[int]) -> tuple[Edit, .
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """An answer, its edits, and what was read of the result."""
+    """An answer, its edits, what they make of it, and what was read of that.
+
+    `spans` are where the edits stand in the edited text.
+    """
 
     answer: str
     edits: tuple[Edit, ...]
+    chosen: str
+    spans: tuple[Span, ...]
     claims: tuple[Claim, ...]
-
-    @property
-    def chosen(self) -> str:
-        return apply_edits(self.answer, self.edits).text
-
-    def spans(self) -> tuple[Span, ...]:
-        return apply_edits(self.answer, self.edits).spans
 
     def range_of(self, span: Span) -> tuple[int, int]:
         """Return where the characters of the answer stand now; a cut one moves to the border of its edit."""
@@ -110,7 +109,7 @@ class _Reading:
 
     def _moved(self, position: int, *, to_end: bool) -> int:
         shift = 0
-        for edit, now in zip(self.edits, self.spans(), strict=True):
+        for edit, now in zip(self.edits, self.spans, strict=True):
             if edit.span.end_char <= position and not (
                 to_end and edit.span.start_char < position == edit.span.end_char
             ):
@@ -140,7 +139,7 @@ class _Reading:
 def _malformed(reading: _Reading) -> list[RefusedEdit]:
     chosen = reading.chosen
     found: list[RefusedEdit] = []
-    for edit, now in zip(reading.edits, reading.spans(), strict=True):
+    for edit, now in zip(reading.edits, reading.spans, strict=True):
         before = reading.answer[max(0, edit.span.start_char - 12) : edit.span.end_char + 12]
         after = chosen[max(0, now.start_char - 12) : now.end_char + 12]
         for pattern, reason in _DEFECTS:
@@ -261,7 +260,7 @@ def _invented(claims: Sequence[Claim], reference: Sequence[Claim], reading: _Rea
     by_id = {c.claim_id: c for c in claims}
     true = {c.concept for c in reference if c.polarity == "affirmed"}
     found: list[RefusedEdit] = []
-    for edit, now in zip(reading.edits, reading.spans(), strict=True):
+    for edit, now in zip(reading.edits, reading.spans, strict=True):
         meant = {by_id[claim_id].concept for claim_id in edit.claim_ids}
         before = {c.concept for c in claims if reading.touched(c.phrase) is edit}
         for claim in reading.claims:
