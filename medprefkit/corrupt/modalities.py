@@ -27,7 +27,7 @@ class Suited(NamedTuple):
 SUITED: Mapping[str, Suited] = MappingProxyType(
     {
         "chest_xray": Suited("healthy_blend", 0.12),
-        "brain_mri": Suited("healthy_blend", 0.1),
+        "brain_mri": Suited("exemplar", 0.1),
         "head_ct": Suited("healthy_blend", 0.1),
         "ultrasound": Suited("healthy_blend", 0.2),
         "endoscopy": Suited("texture", 0.3),
