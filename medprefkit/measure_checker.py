@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from medprefkit.check.ensemble import EnsembleChecker
 from medprefkit.check.label_map import read_settings
+from medprefkit.check.nli import NliChecker
 from medprefkit.check.pairs import make_pairs
+from medprefkit.check.reference import ReferenceChecker
 from medprefkit.check.statements import Label, ReadReport, foreign_statements, label_statements
 from medprefkit.evaluate.checker import CheckerScore, JudgedClaim, score_checker
 from medprefkit.evaluate.paraphrases import reword
 from medprefkit.inject.phrasing import Statement
-from medprefkit.protocols import Checker, Detector
-from medprefkit.recipe import PluginSpec, Recipe
+from medprefkit.protocols import Detector
+from medprefkit.recipe import Recipe
 from medprefkit.records import Answer, Case, Claims, Example, Passage, Source, Verdict
 from medprefkit.seeds import rng_for
 from medprefkit.train_checker import read_reports, with_twins
@@ -77,31 +80,36 @@ def measure_checkers(
     pairs = make_pairs(held_out, rng_for(split, "check", "measure"), n_pairs=limit, max_reference_words=_WHOLE)
     injected = [Posed(p.report_id, p.error_type, p.label, p.claim, p.focus, p.reference) for p in pairs][:limit]
     paraphrased = rewordings(held_out, foreign_statements(reports.train), seed=split, per_report=per_report)
-    options = {"model": model}
-    checkers: dict[str, Checker] = {
-        "rules": plug_in("checkers", PluginSpec(use="reference")),
-        "model": plug_in("checkers", PluginSpec(use="nli", with_=options)),
-        "ensemble": plug_in(
-            "checkers", PluginSpec(use="ensemble", with_=options | {"false_edit_cost": false_edit_cost})
-        ),
-        "ensemble, speaks": plug_in(
-            "checkers",
-            PluginSpec(
-                use="ensemble",
-                with_=options | {"false_edit_cost": false_edit_cost, "where_rules_are_silent": "model"},
-            ),
-        ),
-    }
+    panel = _Panel(model, false_edit_cost)
     scores: list[list[CheckerScore]] = []
     differing: list[dict[str, object]] = []
     for posed in (injected, paraphrased[:limit]):
-        said = {name: judge_posed(posed, detector, checker, name) for name, checker in checkers.items()}
+        said = judge_posed(posed, detector, panel)
         scores.append([score_checker(name, judged) for name, judged in said.items()])
         for k, one in enumerate(posed):
             if said["rules"][k].said != said["model"][k].said:
                 by: dict[str, object] = {name: judged[k].said for name, judged in said.items()}
                 differing.append({**one._asdict(), **by})
     return CheckerMeasures(scores[0], scores[1], differing)
+
+
+class _Panel:
+    """The checkers that are compared; the model reads every claim once for all of them."""
+
+    def __init__(self, model: str, false_edit_cost: float) -> None:
+        self._rules = ReferenceChecker()
+        self._nli = NliChecker(model=model)
+        self._ensembles = {
+            "ensemble": EnsembleChecker(model=model, false_edit_cost=false_edit_cost),
+            "ensemble, model speaks": EnsembleChecker(
+                model=model, false_edit_cost=false_edit_cost, where_rules_are_silent="model"
+            ),
+        }
+
+    def __call__(self, batch: Sequence[Case]) -> dict[str, list[tuple[Verdict, ...]]]:
+        ruled, read = self._rules(batch), self._nli.read(batch)
+        said = {"rules": ruled, "model": self._nli.verdicts(batch, read)}
+        return said | {name: checker.combine(batch, ruled, read) for name, checker in self._ensembles.items()}
 
 
 def rewordings(
@@ -122,14 +130,16 @@ def rewordings(
     return posed
 
 
-def judge_posed(posed: Sequence[Posed], detector: Detector, checker: Checker, name: str) -> list[JudgedClaim]:
-    """Let the detector read the claims and the checker judge them, as in a run."""
-    judged: list[JudgedClaim] = []
-    for start in tqdm(range(0, len(posed), _BATCH), desc=name, unit="batch", disable=None, leave=False):
+def judge_posed(posed: Sequence[Posed], detector: Detector, panel: _Panel) -> dict[str, list[JudgedClaim]]:
+    """Let the detector read the claims and every checker judge them, as in a run; name -> what it says of each."""
+    judged: dict[str, list[JudgedClaim]] = {}
+    for start in tqdm(range(0, len(posed), _BATCH), desc="judging", unit="batch", disable=None, leave=False):
         batch = posed[start : start + _BATCH]
         cases = _cases(batch, detector)
-        for one, case, verdicts in zip(batch, cases, checker(cases), strict=True):
-            judged.append(JudgedClaim(one.report_id, one.made_by, one.truth, _said(one, case, verdicts)))
+        for name, of_checker in panel(cases).items():
+            for one, case, verdicts in zip(batch, cases, of_checker, strict=True):
+                said = _said(one, case, verdicts)
+                judged.setdefault(name, []).append(JudgedClaim(one.report_id, one.made_by, one.truth, said))
     return judged
 
 

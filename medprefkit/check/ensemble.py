@@ -57,7 +57,18 @@ class EnsembleChecker:
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; a case without claims gets no verdicts."""
-        ruled, read = self._rules(batch), self._model.read(batch)
+        return self.combine(batch, self._rules(batch), self._model.read(batch))
+
+    def combine(
+        self, batch: Sequence[Case], ruled: Sequence[Sequence[Verdict]], read: Sequence[Sequence[Reading | None]]
+    ) -> list[tuple[Verdict, ...]]:
+        """Return one verdict a claim from what rules and model say of each.
+
+        Args:
+            batch: The cases.
+            ruled: The rules' verdicts.
+            read: What the model makes of the claims.
+        """
         alone = self._model.verdicts(batch, read) if self._model_speaks else None
         return [
             self._judge(case, ruled[k], read[k], alone[k] if alone is not None else None)
