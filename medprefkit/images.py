@@ -9,9 +9,9 @@ where there is no partner and the file is one picture. The clean copy decodes to
 gave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -44,6 +44,7 @@ __all__ = [
     "boxes_of_refs",
     "decode_image",
     "encode_png",
+    "image_and_lesion",
     "image_of",
     "is_grey",
     "lesion_mask_of",
@@ -181,8 +182,9 @@ def read_lesion(
         (height, width), True on the lesion; at least one pixel is True.
 
     Raises:
-        ImageError: As `resolve` and `read_lesion_mask`.
+        ImageError: As `resolve` and `read_lesion_mask`; `image_unreadable` for a mask in the image's place.
     """
+    _refuse_mask_as_image(image)
     shape = (image.shape[0], image.shape[1])
     of = Pictured(resolve(root, ref.path), ref.view)
     fill = (regions or Ellipses()).fill_for(image)
@@ -278,6 +280,45 @@ def image_of(value: NDArray[np.uint8] | PillowImage | Path | str) -> Image:
             "image_unreadable", f"{found} is no image; pass uint8 of (height, width) or (height, width, 3)"
         )
     return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2))
+
+
+def image_and_lesion(
+    image: NDArray[np.uint8] | PillowImage | Path | str,
+    lesion_mask: NDArray[np.generic] | PillowImage | Path | str | Mapping[str, Any],
+    *,
+    choice: ViewChoice | None = None,
+    regions: BoxRegions | None = None,
+) -> tuple[Image, Mask]:
+    """Return an image and its mask, each as a caller has it in hand; of a volume the slice with the most lesion.
+
+    Args:
+        image: As `image_of` takes it.
+        lesion_mask: As `lesion_mask_of` takes it; a segmentation or a NIfTI mask needs the image as a file.
+        choice: Which picture of a file that could give several, and its window.
+        regions: Makes regions of boxes; ellipses where None.
+
+    Raises:
+        ImageError: As `verify_image`, `image_of` and `read_lesion_mask`.
+    """
+    of: Pictured | None = None
+    if isinstance(image, str | Path):
+        masks = [(Path(lesion_mask), ())] if isinstance(lesion_mask, str | Path) else []
+        of = Pictured(Path(image), verify_image(Path(image), choice, masks).view)
+    pixels = read_image(of.path, of.view) if of is not None else image_of(image)
+    fill = (regions or Ellipses()).fill_for(pixels)
+    _refuse_mask_as_image(pixels)
+    return pixels, lesion_mask_of(lesion_mask, (pixels.shape[0], pixels.shape[1]), of=of, fill_box=fill)
+
+
+def _refuse_mask_as_image(image: Image) -> None:
+    """Refuse what is black and white and nothing between: no medical image is.
+
+    Raises:
+        ImageError: `image_unreadable`.
+    """
+    if np.isin(image, (0, 255)).all() and len(np.unique(image)) == 2:
+        problem = "the image is black and white and nothing between, as masks are"
+        raise ImageError("image_unreadable", f"{problem}; are image and mask swapped?")
 
 
 def is_grey(image: Image) -> bool:

@@ -19,9 +19,8 @@ from medprefkit.evaluate.corruption_separability import Place, place_of, separab
 from medprefkit.evaluate.corruption_sheet import SheetRow, row_of, write_sheet
 from medprefkit.evaluate.corruption_summary import Measured, Outcome, as_json, recommend, tables_of
 from medprefkit.evaluate.tables import as_text
-from medprefkit.images import ViewChoice, read_image, read_lesion_mask, verify_image
+from medprefkit.images import ViewChoice, image_and_lesion
 from medprefkit.imaging.boxes import Ellipses, GrabCut
-from medprefkit.imaging.lesions import Pictured
 from medprefkit.imaging.names import IMAGE_SUFFIXES, MASK_SUFFIXES, by_stem
 from medprefkit.imaging.windows import Window
 from medprefkit.protocols import Corruption, Image, Mask
@@ -50,11 +49,8 @@ class Pair(NamedTuple):
         Raises:
             ImageError: If one of them cannot be read, or they do not belong together.
         """
-        view = verify_image(self.image, ViewChoice(window=self.window), [(self.mask, ())]).view
-        clean = read_image(self.image, view)
-        fill = (GrabCut() if self.boxes == "grabcut" else Ellipses()).fill_for(clean)
-        shape = clean.shape[0], clean.shape[1]
-        return clean, read_lesion_mask(self.mask, shape, of=Pictured(self.image, view), fill_box=fill)
+        regions = GrabCut() if self.boxes == "grabcut" else Ellipses()
+        return image_and_lesion(self.image, self.mask, choice=ViewChoice(window=self.window), regions=regions)
 
 
 class Report(NamedTuple):

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from medprefkit.annotations import mask_of_annotation
+from medprefkit.annotations import Box, boxes_of, mask_of_annotation
 from medprefkit.errors import ImageError
 from medprefkit.images import lesion_mask_of, read_lesion_mask
+from medprefkit.imaging.lesions import Pictured
 from medprefkit.protocols import Mask
 
 # 3 rows, 4 columns, True at column 1, rows 1 and 2, and column 2, row 0: down the columns 4 False, 3 True, 5 False
@@ -127,3 +128,70 @@ def test_a_file_of_annotations_is_a_mask(tmp_path: Path) -> None:
     with pytest.raises(ImageError) as error:
         read_lesion_mask(path, (3, 4))
     assert error.value.reason == "mask_missing"
+
+
+# --- whole COCO files, classes, and run lengths of other sets
+
+COCO = {
+    "images": [{"id": 1, "file_name": "train/a.png"}, {"id": 2, "file_name": "b.png"}, {"id": 3, "file_name": "c.png"}],
+    "annotations": [
+        {"image_id": 1, "category_id": 7, "segmentation": {"size": [3, 4], "counts": [4, 3, 5]}, "bbox": [0, 0, 1, 1]},
+        {"image_id": 1, "category_id": 8, "segmentation": {"size": [3, 4], "counts": [0, 1, 11]}},
+        {"image_id": 2, "category_id": 8, "segmentation": {"size": [3, 4], "counts": [11, 1]}},
+    ],
+    "categories": [{"id": 7, "name": "Polyp"}, {"id": 8, "name": "Ulcer"}],
+}
+
+
+def test_a_whole_coco_file_is_searched_by_image_and_by_category(tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(COCO), "utf-8")
+
+    def read(image: str, *classes: str) -> Mask:
+        return read_lesion_mask(path, (3, 4), classes=classes, of=Pictured(tmp_path / image, None))
+
+    corner = np.zeros((3, 4), np.bool_)
+    corner[0, 0] = True
+    assert np.array_equal(read("a.png"), MASK | corner)
+    assert np.array_equal(read("a.png", "polyp"), MASK)
+    assert np.array_equal(read("a.png", "8"), corner)
+    assert read("b.png").sum() == 1
+    for image, classes, reason in [
+        ("a.png", ("Tumour",), "mask_empty"),
+        ("c.png", (), "mask_empty"),
+        ("d.png", (), "mask_unreadable"),
+    ]:
+        with pytest.raises(ImageError) as error:
+            read(image, *classes)
+        assert error.value.reason == reason
+    with pytest.raises(ImageError, match="no COCO file"):
+        mask_of_annotation({"annotations": [{}], "images": [{"id": 1}]}, (3, 4), image="a.png")
+
+
+def test_annotations_are_chosen_by_their_own_classes() -> None:
+    listed = [{"rle": "5 3", "label": "Mass"}, {"rle": "1 1", "class": "Scar"}]
+    assert mask_of_annotation(listed, (3, 4), classes=["mass"]).sum() == 3
+    assert mask_of_annotation(listed, (3, 4)).sum() == 4
+    with pytest.raises(ImageError, match="not of class"):
+        mask_of_annotation(listed[0], (3, 4), classes=["Scar"])
+
+
+def test_starts_that_are_counted_from_the_run_before() -> None:
+    # 4 skipped, 2 taken (5, 6), 0 skipped, 1 taken (7): the mask's "5 3"
+    assert np.array_equal(mask_of_annotation({"rle_gaps": "4 2 0 1"}, (3, 4)), MASK)
+    assert not mask_of_annotation({"rle": "-1"}, (3, 4)).any()
+    with pytest.raises(ImageError):
+        mask_of_annotation({"rle_gaps": "4 2 9 1"}, (3, 4))
+
+
+def test_boxes_are_filled_by_what_is_given() -> None:
+    def whole(box: Box, shape: tuple[int, int]) -> Mask:
+        filled = np.zeros(shape, np.bool_)
+        left, top, width, height = (int(side) for side in box)
+        filled[top : top + height, left : left + width] = True
+        return filled
+
+    listed = [{"bbox": [1, 1, 4, 5], "label": "a"}, {"bbox": [10, 2, 3, 3], "label": "b"}, {"rle": "1 1", "label": "a"}]
+    assert mask_of_annotation(listed, (20, 30), fill_box=whole).sum() == 20 + 9 + 1
+    assert boxes_of(listed, ["a"], None) == [(1, 1, 4, 5)]
+    assert boxes_of([{"bbox": [1, 2]}], [], None) == []

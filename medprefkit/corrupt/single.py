@@ -10,7 +10,7 @@ from PIL.Image import Image as PillowImage
 
 from medprefkit.corrupt.apply import apply_corruption
 from medprefkit.errors import RecipeError
-from medprefkit.images import image_of, lesion_mask_of
+from medprefkit.images import image_and_lesion
 from medprefkit.protocols import Corruption, Image, Mask
 from medprefkit.registry import load
 from medprefkit.seeds import rng_for
@@ -39,7 +39,8 @@ def corrupt_image(
     """Remove the lesion from an image.
 
     Args:
-        image: uint8 array of (height, width, 3) RGB or (height, width), a Pillow image, or a file.
+        image: uint8 array of (height, width, 3) RGB or (height, width), a Pillow image, or a file; of a volume the
+            slice with the most lesion is taken.
         lesion_mask: Array of (height, width), True or not 0 on the lesion; a Pillow image, a file, or an annotation
             with COCO's `segmentation` or `bbox` or Kaggle's `rle`.
         corruption: A registered name: healthy_blend, exemplar, texture, telea, navier_stokes, blur, noise,
@@ -54,9 +55,7 @@ def corrupt_image(
         ImageError: If the image, the mask or the corruption is refused; `error.reason` says why.
         RecipeError: If nothing of that name is installed, or it has no such option.
     """
-    pixels = image_of(image)
-    height, width = pixels.shape[:2]
-    lesion = lesion_mask_of(lesion_mask, (height, width))
+    pixels, lesion = image_and_lesion(image, lesion_mask)
     factory = load("corruptions", corruption)
     try:
         remover = cast("Corruption", factory(**options))

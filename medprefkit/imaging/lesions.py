@@ -94,6 +94,7 @@ def lesion_mask_of(
     value: NDArray[np.generic] | PillowImage | Path | str | Mapping[str, Any],
     shape: tuple[int, int],
     *,
+    of: Pictured | None = None,
     fill_box: FillBox = fill_ellipse,
 ) -> Mask:
     """Return what a caller has in hand as a mask.
@@ -105,7 +106,7 @@ def lesion_mask_of(
         ImageError: As `read_lesion_mask`.
     """
     if isinstance(value, str | Path):
-        return read_lesion_mask(Path(value), shape, fill_box=fill_box)
+        return read_lesion_mask(Path(value), shape, of=of, fill_box=fill_box)
     if isinstance(value, Mapping):
         return mask_of_annotation(value, shape, fill_box=fill_box)
     lesion = _drawn(value, ()) if isinstance(value, PillowImage) else np.asarray(value) != 0

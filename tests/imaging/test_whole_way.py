@@ -11,7 +11,8 @@ from made_dicom import BORN, NAME, PATIENT, image, segmentation, uid_of
 from PIL import Image as Pillow
 from pydicom.sequence import Sequence
 
-from medprefkit import load_pairs, measure_images, pipeline
+from medprefkit import corrupt_image, load_pairs, measure_images, pipeline
+from medprefkit.errors import ImageError
 from medprefkit.images import read_image
 from medprefkit.recipe import Recipe, parse_recipe
 from medprefkit.records import Case, CorruptedImage, Example, ImageRef, MaskRef, Source, View
@@ -194,3 +195,17 @@ def test_a_film_whose_least_is_white_has_its_lesion_removed_as_it_is_seen(root: 
     )  # fmt: skip
     shown = read_image(root / "images" / "dx.dcm")
     assert np.corrcoef(shown[..., 0].ravel(), values.ravel())[0, 1] < -0.95
+
+
+def test_corrupt_image_takes_scans_with_their_masks(root: Path) -> None:
+    removed = corrupt_image(root / "images" / "volume.nii.gz", root / "masks" / "volume.nii.gz", corruption="telea")
+    assert removed.image.shape == (100, 90, 3)
+    assert removed.region.sum() > disc((90, 100), 30, 60, 8).sum()
+    removed = corrupt_image(root / "images" / "ct.dcm", root / "masks" / "ct.dcm", corruption="telea", margin_px=2)
+    assert removed.region.sum() == pytest.approx(np.pi * 11**2, rel=0.06)  # radius 9 and a margin of 2
+
+
+def test_a_mask_in_the_image_s_place_is_refused(tmp_path: Path) -> None:
+    mask = np.where(disc((90, 100), 30, 60, 8), 255, 0).astype(np.uint8)
+    with pytest.raises(ImageError, match="swapped"):
+        corrupt_image(mask, mask)

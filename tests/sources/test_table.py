@@ -251,3 +251,33 @@ def test_every_row_has_one_outcome_and_the_same_twice(root: Path, rows: list[str
     assert max(kept.values()) == 1
     for outcome in outcomes:
         assert type(outcome).model_validate_json(outcome.model_dump_json()) == outcome
+
+
+def test_masks_may_be_annotations_run_lengths_or_classes_and_frames_differ(write_jsonl: WRITE, root: Path) -> None:
+    rows = [
+        GOOD | {"lesion": {"bbox": [1, 2, 3, 4]}, "frame": 2},
+        GOOD | {"lesion": ["images/mask.png", [1]]},
+        GOOD | {"lesion": "images/mask.png", "runs": "5 3", "frame": "lesion"},
+        GOOD | {"lesion": None, "runs": "-1", "frame": "first"},
+        GOOD | {"lesion": [{"rle": "1 2"}, {"rle": "9 1"}], "frame": None},
+    ]
+    columns = Columns(lesion_mask="lesion", lesion_rle="runs", frame="frame")
+    first, listed, both, wrong, two = read(
+        root, write_jsonl([{"runs": None, "frame": None} | row for row in rows]), columns=columns,
+        mask_classes={"#ff0000": "mass", "2": ""},
+    )  # fmt: skip
+    assert isinstance(listed, Dropped)
+    assert isinstance(wrong, Dropped)
+    assert {listed.reason, wrong.reason} == {"row_invalid"}
+    assert "`middle` or `lesion`" in wrong.detail
+    for outcome in (first, both, two):
+        assert isinstance(outcome, Example | Dropped)
+    assert isinstance(first, Dropped)  # a picture of one frame has no third
+    assert first.reason == "image_unreadable"
+    assert isinstance(both, Example)
+    assert [(mask.path, mask.classes, mask.label) for mask in both.lesion_masks[:2]] == [
+        ("images/mask.png", ("#ff0000",), "mass"), ("images/mask.png", ("2",), ""),
+    ]  # fmt: skip
+    assert json.loads(both.lesion_masks[2].annotation) == {"rle": "5 3"}
+    assert isinstance(two, Example)
+    assert len(two.lesion_masks) == 4
