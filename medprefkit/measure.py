@@ -3,12 +3,13 @@
 The one place that runs the tool in order to measure it. Nothing is written to a run directory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from medprefkit.context import RunContext
 from medprefkit.errors import RecipeError, SourceError
 from medprefkit.evaluate.comparison import Comparison, compare
 from medprefkit.evaluate.detection import expected_text
@@ -17,14 +18,18 @@ from medprefkit.evaluate.readings import Judged, Labelled, Reading, read_labelle
 from medprefkit.evaluate.report import Section
 from medprefkit.evaluate.rewording import reword
 from medprefkit.evaluate.tables import tables_of
+from medprefkit.models.calls import CallStore
 from medprefkit.offsets import apply_edits
-from medprefkit.protocols import Checker, Detector, Editor
+from medprefkit.protocols import Checker, Detector, Editor, Image
 from medprefkit.recipe import PluginSpec
 from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, Source, Verdict
 from medprefkit.seeds import rng_for
 from medprefkit.sources.rows import BrokenRow, Row, read_rows
 from medprefkit.steps import CheckStep, DetectStep, EditStep, judge_cases
 from medprefkit.wiring import plug_in
+
+CALLS = Path("runs/evaluation-calls.sqlite")
+"""What models said of labelled answers, so that no measurement is paid for twice."""
 
 _BATCH = 64
 _SOURCE = Source(name="measured", licence="unknown")
@@ -45,7 +50,7 @@ class Tool:
 
     def __init__(self, *, detect: str, check: str, edit: str, check_with: Sequence[str] = ()) -> None:
         detector: Detector = plug_in("detectors", PluginSpec(use=detect))
-        checker: Checker = plug_in("checkers", PluginSpec(use=check, with_=_options(check_with)))
+        checker: Checker = plug_in("checkers", PluginSpec(use=check, with_=_options(check_with)), _context())
         self._editor: Editor = plug_in("editors", PluginSpec(use=edit))
         self._detect, self._check = DetectStep(detector), CheckStep(checker)
         self._edit = EditStep(self._editor, detector, checker)
@@ -101,6 +106,28 @@ class Tool:
             verdicts = case.verdicts.verdicts if case.verdicts is not None else ()
             left[k] = tuple(verdict for verdict in verdicts if verdict.target is not None)
         return left
+
+
+def _context() -> RunContext:
+    """Return what a checker that asks models is lent: labelled answers have no images, and calls are kept."""
+    return RunContext(
+        run_seed=0,
+        stage="check",
+        calls=CallStore(CALLS, run="evaluation"),
+        images=_no_images,
+        without_lesion=_no_images,
+        policy=None,
+        member=_member,
+    )
+
+
+def _member(use: str, options: Mapping[str, Any]) -> Checker:
+    member: Checker = plug_in("checkers", PluginSpec(use=use, with_=dict(options)), _context())
+    return member
+
+
+def _no_images(_: Example) -> tuple[Image, ...]:
+    return ()
 
 
 def read_labels(file: Path) -> list[Labelled]:

@@ -41,8 +41,8 @@ class VlmChecker:
         base_url: The server's address, up to and with `/v1`; null for a model in this process.
         revision: Which state of the model a server runs, in your words.
         contradicted_below: A claim is wrong where the probability that it is true, of yes against no, is below this.
-        supported_above: It is right where that is above this. In between, the checker abstains. Both are to be
-            calibrated on labelled pairs: `medprefkit evaluate thresholds` proposes them.
+        supported_above: It is right where that is above this. In between, the checker abstains. The defaults abstain
+            often: what a model's probabilities are worth is to be measured on labelled pairs.
         min_grounding_nats: What the log-odds of yes must lose with the lesion for a yes to count, where there is a
             corrupted image.
         precision: Of a model in this process.

@@ -156,12 +156,13 @@ class CallStore:
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(self.path, timeout=60.0, check_same_thread=False)
                 # a write-ahead log lets several runs share the file; a commit is on disk when it returns
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._connection.executescript(_TABLES)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 self._connection = None
                 raise RunError(f"{self.path} cannot be used as a call store: {error}; choose another file") from error
         return self._connection

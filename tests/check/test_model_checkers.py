@@ -191,6 +191,34 @@ def test_a_model_in_this_process_judges_too(tmp_path: Path, folder: str, model_f
     assert (counts.model, counts.calls) == (folder, 4)
 
 
+def test_labelled_answers_measure_a_model_and_no_measurement_is_paid_for_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medprefkit.measure import Tool, measure_labelled, read_labels
+
+    monkeypatch.chdir(tmp_path)
+    row = {
+        "id": "a", "task": "report", "prompt": "Describe the image.", "response": "There is a left pleural effusion.",
+        "reference": "Right pleural effusion.", "unverifiable": [],
+        "errors": [{"start": 11, "end": 15, "text": "left", "type": "wrong_laterality", "correction": "right"}],
+    }  # fmt: skip
+    (tmp_path / "gold.jsonl").write_text(json.dumps(row) + "\n")
+    reply = said(label="contradicted", quote="Right", error_type="wrong_laterality", truth="Right")
+
+    def answer(body: dict[str, Any]) -> Any:
+        wrong = "There is a left" in text_of(body)
+        return completion(reply if wrong else said(label="supported", quote="Right pleural effusion"))
+
+    with serve(answer) as server:
+        for _ in range(2):
+            options = ["model=judge", f"base_url={server.base_url}"]
+            tool = Tool(detect="lexicon", check="llm", edit="minimal", check_with=options)
+            (reading,) = measure_labelled(tool, read_labels(tmp_path / "gold.jsonl"))
+        n_calls = len(server.asked)
+    assert [(e.span.text, e.replacement.lower()) for e in reading.answer.kept] == [("left", "right")]
+    assert n_calls == len({text_of(body) for body in server.asked})
+
+
 def test_thresholds_out_of_order_are_one_line() -> None:
     with pytest.raises(RecipeError, match=r"0 <= contradicted_below <= supported_above <= 1, got 0.9 and 0.1"):
         VlmChecker(model="m", contradicted_below=0.9, supported_above=0.1)
