@@ -31,7 +31,8 @@ _TRAILING = re.compile(
     re.I,
 )
 _RELATIVE_LOOK = re.compile(
-    r"(?P<cut>,?\s+(?:which|that)\s+(?:is|are|appears?)\s+(?:\w+ly\s+)?\w+(?:ed|ous|ing)\b[^.,;:]*)\s*(?=[.;]|$)", re.I
+    r"(?P<cut>,?\s+(?:which|that)\s+(?:is|are|appears?)\s+(?:another\b|(?:\w+ly\s+)?\w+(?:ed|ous|ing)\b)[^.,;:]*)\s*(?=[.;]|$)",
+    re.I,
 )
 """What a removed thing looked like; a definition ("which is a ...") is none."""
 _NAMED = re.compile(

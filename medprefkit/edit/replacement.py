@@ -49,6 +49,7 @@ _DESCRIBED = frozenset({"finding", "device", "organ", "location"})
 """Kinds whose attributes are words of their own; a size with its unit is one value."""
 _SIZE = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:x|×|by)\s*\d+(?:\.\d+)?)*\s*(?:mm|cm|millimet\w+|centimet\w+)\b", re.I)
 _ADJECTIVE_ONLY = re.compile(r"(?:\w+[\s-])?\w+(?:al|ary|ic|ous|ular)$", re.I)
+_VERB_NEXT = re.compile(r"\s+(?P<verb>is|are)\b(?!\s+(?:the|an?)\s+organs?)")
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
 
@@ -90,6 +91,8 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     stop = _with_gloss(text, end, verdict)
     if _PLACED.match(words) is not None and (lead := _PREPOSITION_BEFORE.search(text[:start])) is not None:
         start = lead.start("word")  # "in the [chest]" -> "adjacent to the appendix"
+    if (verb := _fitting_verb(text, start, stop, words, claim)) is not None:
+        start, stop, words = verb
     start, stop, words = _trimmed(text, start, stop, words)
     before = _ARTICLE_BEFORE.search(text[claim.sentence.start_char : start])
     if before is None:
@@ -103,6 +106,17 @@ def replace_words(text: str, claim: Claim, verdict: Verdict) -> Change | Refusal
     if before["article"][0].isupper():
         fitting = fitting.capitalize()
     return change(at, stop, f"{fitting} {words}", ids, wrong=(start, stop))
+
+
+def _fitting_verb(text: str, start: int, stop: int, words: str, claim: Claim) -> tuple[int, int, str] | None:
+    """Take in a verb that no longer agrees with its subject: "the [lungs are] part of" -> "the heart is part of"."""
+    found = _VERB_NEXT.match(text, stop)
+    if found is None or claim.kind != "organ" or text[claim.sentence.start_char : start].count(" ") > 5:
+        return None
+    many = is_plural(words) or " and " in words
+    if many == (found["verb"] == "are"):
+        return None
+    return start, found.end(), f"{words} {'are' if many else 'is'}"
 
 
 def _says_side_again(text: str, target: Span) -> bool:

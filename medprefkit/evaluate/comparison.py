@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from medprefkit.evaluate.baselines import BASELINES, Marked
 from medprefkit.evaluate.detection import DetectionReport, GoldRow, SpanScore, match_spans, score_detection
+from medprefkit.evaluate.fluency import fluency_faults
 from medprefkit.evaluate.intervals import Rate, draw_answers, rate_of
 from medprefkit.evaluate.readings import Judged, Reading
 from medprefkit.records import Edit, Verdict
@@ -37,6 +38,7 @@ class Measures:
         label_left: Of the answers with an edit and a label, those that keep a labelled error that no edit touches.
         reading_left: Of the answers with an edit, those in which a second reading of the edited text, by the same
             detector and checker, finds an error of any severity. Not measured for `verdicts` and the baselines.
+        fluent: Of the answers with an edit, those whose edited text has no fault of English that the answer had not.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Measures:
     corrected_touched: Rate
     label_left: Rate
     reading_left: Rate
+    fluent: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +138,18 @@ def _measure(
     keeps = [edited and _keeps_a_label(r, m.edits) for edited, r, m in zip(of_wrong, rows, marks, strict=True)]
     read_again = [bool(mark.edits) and mark.left is not None for mark in marks]
     left = [again and bool(mark.left) for again, mark in zip(read_again, marks, strict=True)]
+    written = [bool(mark.edits) and mark.text is not None for mark in marks]
+    fluent = [
+        mark.text is not None and bool(mark.edits) and not fluency_faults(row.answer, mark.text)
+        for row, mark in zip(rows, marks, strict=True)
+    ]
     return Measures(
         name=name,
         detection=detection,
         corrected_touched=rate_of([touched for _, touched in marked], [True] * len(marked), draws),
         label_left=rate_of(keeps, of_wrong, draws),
         reading_left=rate_of(left, read_again, draws),
+        fluent=rate_of(fluent, written, draws),
     )
 
 

@@ -134,6 +134,10 @@ def _reading_left(m: Measures) -> Rate:
     return m.reading_left
 
 
+def _fluent(m: Measures) -> Rate:
+    return m.fluent
+
+
 _MEASURES: dict[str, _Pick] = {
     "F1 at IoU .5": _span_f1,
     "  precision": _span_precision,
@@ -148,4 +152,5 @@ _MEASURES: dict[str, _Pick] = {
     "tokens changed": _changed_tokens,
     "edited, labelled error left": _label_left,
     "edited, rereading finds error": _reading_left,
+    "edited, fluent": _fluent,
 }
