@@ -1,6 +1,7 @@
 """The data card: a README with the Hub's metadata. Plain facts in, one Markdown text out, the same every time."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medprefkit.publish.escape import code, escape_markdown, one_line
-from medprefkit.publish.facts import CardFacts
+from medprefkit.publish.facts import AuditFacts, CardFacts
 from medprefkit.publish.licences import terms_of
 from medprefkit.resources import resource_dir
 
@@ -27,15 +28,36 @@ Form = Literal["rows", "index"]
 """What lies beside the card: the rows as Parquet, or `index.jsonl` alone, where the rows may not be shared."""
 
 
-def render_card(facts: CardFacts, *, form: Form = "rows") -> str:
+def render_card(
+    facts: CardFacts,
+    *,
+    form: Form = "rows",
+    audit: Sequence[AuditFacts] = (),
+    pictures: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return the card of a dataset whose Parquet files lie in `parquet/` beside it, or whose index does.
+
+    Args:
+        facts: What it states.
+        form: What lies beside it.
+        audit: What `medprefkit audit` found; empty where none was made.
+        pictures: (file beside the card, what it shows).
 
     Everything that comes from data is escaped: a source's or a model's name cannot add a line to the metadata, a link
     or markup to the text.
     """
-    body = _environment().get_template(TEMPLATE).render(
-        facts=facts, terms=terms_of(facts.sources), example_split=next(iter(facts.n_pairs), "train"), form=form
-    )  # fmt: skip
+    body = (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            facts=facts,
+            terms=terms_of(facts.sources),
+            example_split=next(iter(facts.n_pairs), "train"),
+            form=form,
+            audit=audit,
+            pictures=pictures,
+        )
+    )
     front = yaml.safe_dump(metadata(facts, form=form), sort_keys=False, allow_unicode=True, width=10_000)
     return f"---\n{front}---\n\n{body}"
 

@@ -13,10 +13,15 @@ from made_pairs import corrupt, make
 
 from medprefkit.publish.card import metadata, render_card
 from medprefkit.publish.escape import code, escape_markdown
-from medprefkit.publish.facts import CardFacts, ErrorFacts, SourceFacts, gather_facts
+from medprefkit.publish.facts import AuditFacts, CardFacts, ErrorFacts, SourceFacts, gather_facts
 from medprefkit.publish.licences import terms_of
 from medprefkit.records import PreferencePair, Source
 
+AUDIT = (
+    AuditFacts("length alone picks the chosen text", "100.0%", "60%", True, "the shorter text, in words"),
+    AuditFacts("marked rows with a wrong span", "0.0%", "0%", False, "0 of 3"),
+)
+PICTURES = (("edits.png", "How much of the words the edits touch, by pairs"),)
 EXAMPLE = Path(__file__).parents[2] / "data_cards" / "example.md"
 DROPPED = {("generate", "answer_empty"): 1, ("edit", "no_error_found"): 12, ("edit", "edit_refused"): 0}
 
@@ -74,7 +79,8 @@ def test_the_order_of_pairs_does_not_show(tmp_path: Path) -> None:
 
 def test_the_rendered_example_is_current(tmp_path: Path) -> None:
     """`data_cards/example.md` is what the template makes of three pairs; on a wanted change, write it again."""
-    assert render_card(facts_of(made(tmp_path), "Three chest pairs")) == EXAMPLE.read_text("utf-8")
+    card = render_card(facts_of(made(tmp_path), "Three chest pairs"), audit=AUDIT, pictures=PICTURES)
+    assert card == EXAMPLE.read_text("utf-8")
 
 
 def test_the_hub_reads_the_metadata(tmp_path: Path) -> None:
@@ -152,5 +158,5 @@ def test_sizes() -> None:
 def test_a_card_beside_an_index_promises_no_rows(tmp_path: Path) -> None:
     card = render_card(facts_of(made(tmp_path)), form="index")
     assert "load_dataset" not in card
-    assert "read_index_only" in card
+    assert "medprefkit rebuild index" in card
     assert DatasetCard(card).data.to_dict()["configs"] == [{"config_name": "default", "data_files": "index.jsonl"}]
