@@ -70,6 +70,13 @@ def test_the_injector_knows_no_stage_that_it_measures() -> None:
         assert imported_rooms(path) <= NOUNS | {"inject", "lexicon"}, path
 
 
+def test_formats_of_images_know_no_stage_and_are_entered_by_their_door() -> None:
+    for path in files("imaging"):
+        assert imported_rooms(path) <= NOUNS | {"imaging", "annotations"}, path
+    for path in files("segment"):
+        assert imported_rooms(path) <= NOUNS | {"segment", "imaging", "annotations", "models"}, path
+
+
 @pytest.mark.parametrize("noun", sorted(NOUNS))
 def test_nouns_and_verbs_import_only_each_other(noun: str) -> None:
     for path in files(noun):
