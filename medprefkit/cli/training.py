@@ -36,7 +36,7 @@ def train(
     lora_r: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 128,
     lora_alpha: Annotated[int, typer.Option(min=1, help="Scale of the adapter.")] = 256,
     quantization: Annotated[
-        Literal["none", "8bit", "4bit"], typer.Option(help="Of the base model; needs bitsandbytes and a GPU.")
+        Literal["none", "8bit", "4bit"], typer.Option(help="Of the base model; needs the extra qlora.")
     ] = "none",
     precision: Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of weights and arithmetic.")] = "bf16",
     gradient_checkpointing: Annotated[bool, typer.Option(help="Recompute activations, for memory.")] = False,

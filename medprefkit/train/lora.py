@@ -42,6 +42,7 @@ def add_lora(model: Any, *, r: int, alpha: int) -> PeftModel:
     if not leaves:
         raise TrainError(f"{type(model).__name__} has no linear layers in its language model to adapt")
     _drop_dropout(model)
+    _keep_quantized_layout(model)
     target = rf"{re.escape(prefix)}\.(.*\.)?({'|'.join(map(re.escape, leaves))})"
     config = LoraConfig(r=r, lora_alpha=alpha, target_modules=target, task_type="CAUSAL_LM")
     with quiet():
@@ -67,7 +68,18 @@ def continue_lora(model: Any, adapter: Path, *, r: int, alpha: int) -> PeftModel
             f"{adapter} has lora_r {told.r} and lora_alpha {told.lora_alpha}, not {r} and {alpha}; use the same"
         )
     _drop_dropout(adapted)
+    _keep_quantized_layout(adapted)
     return adapted
+
+
+def _keep_quantized_layout(model: nn.Module) -> None:
+    """Keep 4-bit weights of a CPU as they train: bitsandbytes repacks them in the first evaluation, without a way back.
+
+    Its kernel for the packed layout has no gradient, and torch would go on with a wrong one.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 (a module's own fields have no type)
 
 
 def _drop_dropout(model: nn.Module) -> None:

@@ -32,7 +32,7 @@ class TrainOptions:
             copy of it. The vision tower stays as it is.
         lora_r: Rank of the adapter.
         lora_alpha: Its scale, over `lora_r`.
-        quantization: Of the base model's weights under `lora`; needs bitsandbytes and a CUDA device.
+        quantization: Of the base model's weights under `lora`; needs bitsandbytes (the extra `qlora`).
         precision: Of weights and arithmetic; the adapter, log-probabilities and KLs stay float32.
         gradient_checkpointing: Recompute activations, for memory.
         max_answer_tokens: Longer answers lose their end; a row that would lose an edit is left out instead.
@@ -131,9 +131,7 @@ class TrainOptions:
         if self.precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported():
             raise TrainError("this GPU has no bf16; use fp16 or fp32")
         if self.quantization != "none" and importlib.util.find_spec("bitsandbytes") is None:
-            raise TrainError(f"quantization {self.quantization} needs bitsandbytes: pip install bitsandbytes")
-        if self.quantization != "none" and not on_gpu:
-            raise TrainError(f"quantization {self.quantization} needs a CUDA device")
+            raise TrainError(f"quantization {self.quantization} needs bitsandbytes: pip install 'medprefkit[qlora]'")
         for logger in self.report_to:
             if logger not in LOGGERS:
                 raise TrainError(f"report_to must be of {', '.join(sorted(LOGGERS))}, got {logger!r}")
