@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from medprefkit.edit.change import Change
 from medprefkit.edit.decisions import to_edit
+from medprefkit.edit.lesion import is_about_lesion
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.plan import Plan
 from medprefkit.errors import RecipeError
@@ -26,7 +27,8 @@ class MinimalEditor:
     """Edits what verdicts contradict, as little as grammar allows.
 
     An edit is `lesion_linked` when the example has a lesion mask and the edited text says of a finding that it is there
-    or how or where it is: then the lesion is the evidence. A finding that is denied has no evidence to remove.
+    or how or where it is: then the lesion is the evidence. A finding that is denied has no evidence to remove, and one
+    in another organ than the mask's label names has another's.
 
     Args:
         max_edited_share: Refuse an answer that would lose a larger share of its tokens. Errors are dense in real
@@ -83,13 +85,14 @@ class MinimalEditor:
         self, case: Case, text: str, changes: Sequence[Change], verdicts: dict[str, Verdict]
     ) -> tuple[Edit, ...]:
         """Return changes as edits, numbered as they come, each with the severity and the weight of its verdicts."""
-        kinds = {c.claim_id: c.kind for c in case.claims.answer} if case.claims is not None else {}
+        claims = {c.claim_id: c for c in case.claims.answer} if case.claims is not None else {}
         edits = []
         for phrase_id, made in enumerate(changes, start=1):
             ruled = [verdicts[claim_id] for claim_id in made.claim_ids]
             severity: Severity = "significant" if any(v.severity == "significant" for v in ruled) else "insignificant"
             error = made.error_type or _error_of(ruled)
-            of_finding = any(kinds.get(claim_id) == "finding" for claim_id in made.claim_ids)
+            findings = [claims[i] for i in made.claim_ids if i in claims and claims[i].kind == "finding"]
+            of_lesion = any(is_about_lesion(claim, case.example.lesion_masks) for claim in findings)
             edits.append(
                 Edit(
                     phrase_id=phrase_id,
@@ -100,7 +103,7 @@ class MinimalEditor:
                     severity=severity,
                     weight=self._weights[severity],
                     claim_ids=made.claim_ids,
-                    lesion_linked=bool(case.example.lesion_masks) and of_finding and error in _AFFIRMS_A_FINDING,
+                    lesion_linked=of_lesion and error in _AFFIRMS_A_FINDING,
                 )
             )
         return tuple(edits)
