@@ -296,6 +296,14 @@ class Recipe(_Spec):
         return self
 
     @model_validator(mode="after")
+    def _policy_answers(self) -> Self:
+        if self.policy is not None and self.generate.use in {"scripted", "openai"}:
+            raise ValueError(
+                f"policy needs generate.use transformers: {self.generate.use} cannot answer with an adapter"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rounds_have_a_policy(self) -> Self:
         if self.rounds is None:
             return self

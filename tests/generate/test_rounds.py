@@ -68,7 +68,10 @@ def recipe(root: Path, model: Path, **changes: Any) -> Recipe:
         "data_root": str(root),
         "max_dropped_share": 1.0,
         "sources": [
-            {"format": "table", "path": "rows.jsonl", "name": "rows", "licence": "CC0", "task": "vqa", "columns": columns}
+            {
+                "format": "table", "path": "rows.jsonl", "name": "rows", "licence": "CC0", "task": "vqa",
+                "columns": columns,
+            }
         ],
         "generate": {
             "use": "transformers",
@@ -144,5 +147,7 @@ def test_a_folder_without_an_adapter_and_a_generator_that_can_load_none_are_one_
     made = recipe(tmp_path, taught, rounds=None, policy=str(tmp_path))
     with pytest.raises(ModelError, match="holds no adapter"):
         pipeline.run_stage("sources", made, tmp_path / "run")
-    with pytest.raises(RecipeError, match="rounds need generate.use transformers"):
+    with pytest.raises(RecipeError, match=r"rounds need generate\.use transformers"):
         recipe(tmp_path, taught, generate={"use": "scripted"})
+    with pytest.raises(RecipeError, match=r"policy needs generate\.use transformers"):
+        recipe(tmp_path, taught, rounds=None, generate={"use": "scripted"}, policy=str(tmp_path))
