@@ -40,7 +40,6 @@ _MOST_EXTENSION_BYTES = 64 * 2**20
 _GRID_MM = 0.05  # corners of two volumes on one grid are this near
 _FLAT = 1e-12  # volume of a voxel, in cubes of the file's unit, below which the affine has no three directions
 _HALF = 0.5
-_WHITE = 255
 _DAMAGE = (OSError, ValueError, EOFError, OverflowError, IndexError, KeyError, TypeError, MemoryError, zlib.error,
            ImageFileError, HeaderDataError)  # fmt: skip
 
@@ -207,8 +206,8 @@ def _window_of(volume: _Volume, values: NDArray[np.float64]) -> Window | None:
     low, high = volume.shown
     if np.isfinite([low, high]).all() and high > low:
         return (low + high) / 2, high - low
-    if values.min() >= 0 and values.max() <= _WHITE and np.array_equal(values, np.rint(values)) and values.max() > 1:
-        return None  # grey levels of 8 bits
+    if volume.data.dtype == np.uint8 and values.max() > 1 and np.array_equal(values, np.rint(values).clip(0, 255)):
+        return None  # grey levels already; deeper values that happen to be small are not
     return window_of_range(values)
 
 

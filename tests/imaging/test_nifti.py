@@ -125,6 +125,8 @@ def test_windows(tmp_path: Path) -> None:
     grey = saved(tmp_path / "c.nii", np.array([0, 7, 255], np.uint8).reshape(3, 1, 1))
     assert verify_image(grey).view.window is None  # type: ignore[union-attr]
     assert read_image(grey)[0, ::-1, 0].tolist() == [0, 7, 255]
+    dim = saved(tmp_path / "d.nii", np.array([0, 40, 80], np.int16).reshape(3, 1, 1))  # small is not dark
+    assert read_image(dim)[0, ::-1, 0].tolist() == [0, 128, 255]
 
 
 def test_the_scale_of_stored_values_and_the_unit_of_the_affine_count(tmp_path: Path) -> None:
