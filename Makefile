@@ -33,6 +33,7 @@ schemas: $(VENV)/installed         ## write schemas/ from the code
 
 bench: $(VENV)/installed           ## every benchmark; DATA=FOLDER, with text/ and images/, for those on real input
 	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/detect.py $(addsuffix /text,$(DATA))
 	$(BIN)/python benchmarks/corrupt.py $(addsuffix /images,$(DATA))
 
