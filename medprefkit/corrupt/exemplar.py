@@ -63,15 +63,20 @@ def _quilt(
     order: Order,
     rng: np.random.Generator,
 ) -> None:
-    box = part.box.padded(int(np.clip(max(part.box.shape), _NEAREST_PX, _FARTHEST_PX)), region.shape)
-    usable = body.tissue[box.slices] & ~region[box.slices]
     filled, cell = None, max(1, round(side_px / CELLS))
-    if np.count_nonzero(usable) >= _LEAST_SHARE * np.count_nonzero(part.hole):
+    near = int(np.clip(max(part.box.shape), _NEAREST_PX, _FARTHEST_PX))
+    for reach in dict.fromkeys((near, _FARTHEST_PX)):
+        box = part.box.padded(reach, region.shape)
+        usable = body.tissue[box.slices] & ~region[box.slices]
+        if np.count_nonzero(usable) < _LEAST_SHARE * np.count_nonzero(part.hole):
+            continue
         patch, hole = patch_of(painted[box.slices]), widened(part, box, part.hole)
-        filled = quilted(patch, hole, usable, cell, order, rng)
-        while filled is None and cell > 1:  # the tissue left between the lesions is too narrow for such squares
-            cell //= 2
+        while filled is None and cell >= 1:  # smaller squares where the tissue between the lesions is narrow
             filled = quilted(patch, hole, usable, cell, order, rng)
+            cell //= 2
+        if filled is not None:
+            break
+        cell = 1
     if filled is None:
         n = int(part.hole.sum())
         raise ImageError("no_healthy_tissue", f"too little healthy tissue beside {n} pixels to cut pieces from")

@@ -93,11 +93,18 @@ def _loom_of(ground: Ground, hole: Mask, usable: Mask, cell: int, rng: np.random
     empty = share > 1e-4
     known = (free > 1 - 1e-4) & ~empty
     drawn = int(np.clip(np.count_nonzero(empty) // 2, _FEWEST_DRAWN, _MOST_DRAWN))
-    squares = _squares_of(looks, known, base, drawn, rng)
+    strongest = np.abs(detail).max(axis=2).reshape(rows, cell, columns, cell).max(axis=(1, 3))
+    squares = _squares_of(looks, known, base, strongest, drawn, rng)
     return None if squares is None else _Loom(ground, hole, detail, looks, empty, known, base, squares, cell)
 
 
-def _squares_of(looks: Floats, known: Mask, base: Floats, at_most: int, rng: np.random.Generator) -> _Squares | None:
+def _squares_of(
+    looks: Floats, known: Mask, base: Floats, strongest: Floats, at_most: int, rng: np.random.Generator
+) -> _Squares | None:
+    """Draw squares of known cells; one that holds what stands out of the texture is none.
+
+    `strongest` is each cell's largest absolute detail at full resolution, at which a hair or a letter is strongest.
+    """
     rows, columns = np.nonzero(sliding_window_view(known, (CELLS, CELLS)).all(axis=(2, 3)))
     if len(rows) < _FEWEST:
         return None
@@ -107,8 +114,8 @@ def _squares_of(looks: Floats, known: Mask, base: Floats, at_most: int, rng: np.
     windows = sliding_window_view(looks, (CELLS, CELLS, looks.shape[2]))[:, :, 0]
     flat = np.ascontiguousarray(np.moveaxis(windows[rows, columns].reshape(len(rows), CELLS**2, -1), 2, 0))
     levels = sliding_window_view(base, (CELLS, CELLS))[rows, columns].mean(axis=(1, 2))
-    peak = np.abs(flat).max(axis=(0, 2))
-    plain = peak <= _STANDS_OUT * np.median(peak) + 1  # no letter, hair, highlight
+    peak = sliding_window_view(strongest, (CELLS, CELLS))[rows, columns].max(axis=(1, 2))
+    plain = peak <= _STANDS_OUT * np.median(peak) + 1
     kept = flat[:, plain]
     return _Squares(rows[plain], columns[plain], kept, floats((kept**2).sum(axis=0)), floats(levels[plain]))
 

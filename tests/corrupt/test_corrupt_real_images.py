@@ -30,7 +30,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("image_path", CASES)
-@pytest.mark.parametrize("name", ["telea", "navier_stokes", "healthy_blend"])
+@pytest.mark.parametrize("name", ["telea", "navier_stokes", "healthy_blend", "exemplar", "texture"])
 def test_a_real_lesion_goes_and_the_rest_stays(name: str, image_path: str) -> None:
     image = read_image(DATA / image_path)
     height, width = image.shape[:2]
