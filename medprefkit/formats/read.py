@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datasets import IterableDatasetDict, load_dataset
+from datasets import IterableDatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetNotFoundError
+from httpx2 import TransportError
 
-from medprefkit.build.features import load_pairs
 from medprefkit.errors import DatasetError, SourceError
 from medprefkit.formats.layouts import LayoutError, format_of, pair_of
 from medprefkit.formats.pair import FormatName, FormatPair, Picture, Unreadable
@@ -102,17 +102,30 @@ def _raw_rows(data: str) -> Iterator[_RawRow | Unreadable]:
     path = Path(data)
     if path.is_file():
         return _file_rows(path, path.parent, "train")
-    if path.is_dir():
-        if _is_ours(path):
-            return _dataset_rows(load_pairs(path, streaming=True), path)
-        return _folder_rows(path)
-    return _dataset_rows(_from_hub(data), Path())
+    if not path.is_dir():
+        return _dataset_rows(_from_hub(data), Path())
+    saved = _saved(path)
+    return _folder_rows(path) if saved is None else _dataset_rows(saved, path)
 
 
-def _is_ours(path: Path) -> bool:
-    return any((path / inner / "dataset_dict.json").is_file() for inner in ("", "dataset", "build/dataset")) or any(
-        (path / inner).is_dir() for inner in ("parquet", "build/parquet")
-    )
+def _saved(path: Path) -> IterableDatasetDict | None:
+    """Open what `datasets` saved, or a run's or a shared folder's Parquet files; None for a folder of other files."""
+    for folder in (path, path / "dataset", path / "build" / "dataset"):
+        is_dict = (folder / "dataset_dict.json").is_file()
+        if is_dict or (folder / "state.json").is_file():
+            try:
+                loaded = load_from_disk(str(folder))
+            except (OSError, ValueError, IndexError) as error:
+                raise DatasetError(f"{folder} is not a whole saved dataset; save it again") from error
+            splits = loaded if is_dict else {"train": loaded}
+            return IterableDatasetDict({split: rows.to_iterable_dataset() for split, rows in splits.items()})
+    for folder in (path / "parquet", path / "build" / "parquet"):
+        files: dict[str, list[str]] = {}
+        for file in sorted(folder.glob("*.parquet")):
+            files.setdefault(file.stem.split("-", 1)[0], []).append(str(file))
+        if files:
+            return load_dataset("parquet", data_files=files, streaming=True)
+    return None
 
 
 def _folder_rows(folder: Path) -> Iterator[_RawRow | Unreadable]:
@@ -144,7 +157,7 @@ def _file_rows(file: Path, folder: Path, split: str) -> Iterator[_RawRow | Unrea
 def _from_hub(name: str) -> IterableDatasetDict:
     try:
         return load_dataset(name, streaming=True)
-    except (DatasetNotFoundError, OSError, ValueError) as error:
+    except (DatasetNotFoundError, TransportError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DatasetError(f"{name!r} is neither a file or folder here nor could the Hub give it: {reason}") from error
 

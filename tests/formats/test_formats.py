@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
-from datasets import load_dataset
+from datasets import Dataset, DatasetDict, load_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from made_pairs import corrupt, draw, make
@@ -277,6 +277,16 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "used/x").touch()
     with pytest.raises(DatasetError, match="is not empty"):
         export_pairs([], tmp_path / "used", to="jsonl")
+
+
+def test_what_datasets_saved_is_read(tmp_path: Path) -> None:
+    rows = Dataset.from_list([{"prompt": "Q", "chosen": "c", "rejected": "r"}])
+    rows.save_to_disk(str(tmp_path / "one"))
+    DatasetDict(train=rows, test=rows).save_to_disk(str(tmp_path / "two"))
+    for name, splits in (("one", ["train"]), ("two", ["train", "test"])):
+        read = read_pairs(str(tmp_path / name))
+        assert read.format == "trl"
+        assert [cast("FormatPair", row).split for row in read.rows] == splits
 
 
 def test_repeated_ids_are_told_apart_on_import(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ for name in ("user/pictured", "user/texts"):
         for stream in streams:
             assert list(stream[split]) == list(whole[split]) == list(here[split]), (name, split)
             assert stream[split].features == whole[split].features
+from medprefkit.formats.read import read_pairs
+
+for name in ("user/pictured", "user/texts"):
+    there, here = read_pairs(name), read_pairs(f"{{written}}/{{name.split('/')[1]}}")
+    assert there.format == here.format == "medprefkit"
+    assert sorted(row.id for row in there.rows) == sorted(row.id for row in here.rows)
 for name, config in (("user/nothing", None), ("user/texts", "nothing")):
     for streaming in (False, True):
         try:
