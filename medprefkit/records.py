@@ -6,6 +6,7 @@ Each stage writes one kind of record a line, under the id of its example; a reco
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
@@ -87,6 +88,11 @@ Fault = Literal[
 DropReason = Outcome | Fault
 
 
+@cache
+def _all_fields(record: type["Record"]) -> set[str]:
+    return set(record.model_fields)
+
+
 class Record(BaseModel):
     """Frozen, strict, and closed: an unknown field is an error, NaN is not a number."""
 
@@ -101,7 +107,7 @@ class Record(BaseModel):
         """
         record = cls.__new__(cls)
         object.__setattr__(record, "__dict__", values)
-        object.__setattr__(record, "__pydantic_fields_set__", set(values))
+        object.__setattr__(record, "__pydantic_fields_set__", _all_fields(cls))  # pydantic copies it before a change
         object.__setattr__(record, "__pydantic_extra__", None)
         object.__setattr__(record, "__pydantic_private__", None)
         return record

@@ -201,7 +201,7 @@ class _Row(NamedTuple):
 
     def may_match(self, lower: str) -> bool:
         """Tell whether a sentence, in lower case, has a word that the pattern needs."""
-        return any(word in lower for word in self.needs)
+        return any(map(lower.__contains__, self.needs))
 
 
 _PART_ROWS = tuple(_Row(kind, tuple(needs.split()), _compile(pattern)) for kind, needs, pattern in _PARTS)

@@ -5,12 +5,16 @@ defined in the text stands for its long form.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from medprefkit.detect.abbreviations import names_with_abbreviations
 from medprefkit.detect.reading import read_passage, read_prompt
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import vocabulary
 from medprefkit.records import Claim, Passage
+
+_N_KEPT = 1024
+"""Readings of whole texts, some 5 MB: short answers to one question are often the same."""
 
 
 class LexiconDetector:
@@ -27,9 +31,11 @@ class LexiconDetector:
 
     def __call__(self, batch: Sequence[Passage]) -> list[tuple[Claim, ...]]:
         """Return the claims of each passage, in order of appearance; none for an empty text."""
-        return [self._read(passage) for passage in batch]
+        return [_read(p.prompt, p.text, abbreviations=self.abbreviations) for p in batch]
 
-    def _read(self, passage: Passage) -> tuple[Claim, ...]:
-        words = Words(passage.text)
-        named = names_with_abbreviations(words) if self.abbreviations else None
-        return read_passage(read_prompt(passage.prompt), words, named)
+
+@lru_cache(maxsize=_N_KEPT)
+def _read(prompt: str, text: str, *, abbreviations: bool) -> tuple[Claim, ...]:
+    words = Words(text)
+    named = names_with_abbreviations(words) if abbreviations else None
+    return read_passage(read_prompt(prompt), words, named)

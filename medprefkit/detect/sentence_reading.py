@@ -16,8 +16,8 @@ from medprefkit.detect.statements import read_sentence
 from medprefkit.detect.tokens import Words
 from medprefkit.detect.vocabulary import Mention, vocabulary
 
-_N_KEPT = 2048
-"""Some 10 MB: the sentences of several hundred answers."""
+_N_KEPT = 8192
+"""Some 15 MB: the sentences of a few thousand answers."""
 
 
 class SentenceReading(NamedTuple):

@@ -59,14 +59,14 @@ _OPENS_LAST = re.compile(
 _NEW_CLAUSE = re.compile(
     r"(?:,|\band|\bbut|\bwhile)\s+(?:there|no|the\s+\w+\s+(?:is|are|appears?)|it\s+is|this)\b", re.I
 )
-_SPEAKS_ON = (
-    r"\s*(?:[Tt]his|That|These|Those|Such)\s+(?:{nouns}|condition|finding|findings|abnormality|abnormalities|means|"
+_POINTS_BACK = re.compile(r"\s*(?:(?P<pointing>[Tt]his|That|These|Those|Such)|The)\s+")
+_SPEAKS_ON = re.compile(
+    r"(?:condition|finding|findings|abnormality|abnormalities|means|"
     r"indicates?|suggests?|could\s+(?:be|indicate)|may\s+(?:be|indicate)|appears?|is\s+an?|"
-    r"is\s+(?:most\s+|highly\s+)?(?:concerning|suspicious|worrisome|suggestive|consistent|compatible))\b|"
-    r"\s*The\s+(?:{nouns})\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b"
+    r"is\s+(?:most\s+|highly\s+)?(?:concerning|suspicious|worrisome|suggestive|consistent|compatible))\b"
 )
-_POINTS_BACK = re.compile(r"\s*(?:[Tt]his|That|These|Those|Such|The)\s")
-"""How every such sentence begins, whatever the nouns."""
+_VERB_OF_IT = re.compile(r"\s+(?:appears?|is|are|measures?|has|have|occup|seems?|extends?)\b")
+_WORD_ENDS = re.compile(r"\b")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
@@ -215,10 +215,7 @@ def dependent_sentence(text: str, sentence_end: int, nouns: Sequence[str], claim
     start = sentence_end
     while start < len(text) and text[start] in ".!? ":
         start += 1
-    if _POINTS_BACK.match(text, start) is None:
-        return None
-    heads = "|".join(re.escape(noun) for noun in nouns)
-    if re.match(_SPEAKS_ON.format(nouns=heads), text[start:]) is None:
+    if not _speaks_on(text, start, nouns):
         return None
     stop_match = _SENTENCE_END.search(text, start)
     stop = stop_match.end() if stop_match is not None else len(text)
@@ -226,3 +223,15 @@ def dependent_sentence(text: str, sentence_end: int, nouns: Sequence[str], claim
         return None
     left = len(text[:start].rstrip(" "))
     return change(left, stop, "", ())
+
+
+def _speaks_on(text: str, start: int, nouns: Sequence[str]) -> bool:
+    """Tell whether a sentence points back at one of the nouns ("This mass", "The mass is"), or says what it means."""
+    points = _POINTS_BACK.match(text, start)
+    if points is None:
+        return False
+    after = points.end()
+    ends = _WORD_ENDS if points["pointing"] else _VERB_OF_IT
+    if any(text.startswith(noun, after) and ends.match(text, after + len(noun)) for noun in nouns):
+        return True
+    return points["pointing"] is not None and _SPEAKS_ON.match(text, after) is not None
