@@ -398,14 +398,20 @@ def test_evaluation_on_the_way_and_batches_of_like_length(pairs: Path, tmp_path:
 
 
 def test_curves_are_a_picture(result: TrainResult, tmp_path: Path) -> None:
-    from PIL import Image
+    from PIL import Image, ImageColor
 
-    from medprefkit.train.curves import draw_curves
+    from medprefkit.train.curves import COLOURS, draw_curves
 
     with Image.open(result.adapter_dir / "curves.png") as picture:
-        assert picture.size == (900, 1100)
-        assert len(picture.convert("RGB").getcolors(1 << 20)) > 5
-    draw_curves([], tmp_path / "empty.png")  # nothing logged is a picture too
+        assert picture.size == (1800, 720)
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    for wanted in map(ImageColor.getrgb, COLOURS):  # five terms, five lines, each of its colour but for smoothing
+        assert min(max(abs(a - b) for a, b in zip(wanted, each, strict=True)) for each in colours) < 40
+    one = {"step": 3, "loss/total": 0.0}
+    many = [{"step": step, "loss/total": 1e-7 * step, "kl/forward_mean": 5e6} for step in range(200)]
+    for number, history in enumerate(([], [one], [one, one], many)):  # nothing, a point, a level, very small and large
+        draw_curves(history, tmp_path / f"{number}.png")
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "1.png").read_bytes()
 
 
 def test_speed_and_memory_reach_callbacks_and_no_file(
