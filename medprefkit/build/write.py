@@ -179,7 +179,12 @@ def _write_split(
         with (
             (folder / names[-1]).open("wb") as sink,
             pa.ipc.new_stream(sink, schema) as arrow_writer,
-            pq.ParquetWriter(parquet / f"{split}-{name}.parquet", schema, write_page_index=True) as parquet_writer,
+            pq.ParquetWriter(
+                parquet / f"{split}-{name}.parquet",
+                schema,
+                write_page_index=True,
+                use_content_defined_chunking=True,  # the Hub stores only what is new of a change
+            ) as parquet_writer,
         ):
             for batch in _batches(rows, n_rows, schema):
                 arrow_writer.write_batch(batch)
