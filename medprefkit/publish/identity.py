@@ -28,7 +28,7 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
 )
-_WORD = r"[A-Z][a-z]+(?:[-'][A-Z][a-z]+)?"
+_WORD = r"(?!X{2,}\b)[A-Z][A-Za-z]+(?:[-'][A-Z][A-Za-z]+)?"  # XXXX stands for a name that was taken out
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("name", re.compile(rf"\b(?:Dr|Mr|Mrs|Ms|Prof)\.?\s+(?:[A-Z]\.\s*)*{_WORD}(?:\s+{_WORD})?")),
     (
@@ -38,6 +38,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             rf"|[Aa]ttending|[Rr]eferring [Pp]hysician)\s*:?\s+(?:[A-Z]\.\s*)*{_WORD}(?:,?\s+(?:[A-Z]\.\s*)?{_WORD})+"
         ),
     ),
+    ("name", re.compile(rf"\b(?:{_WORD}|[A-Z]\.)\s+(?:[A-Z]\.\s*)*{_WORD},?\s+M\.?D\b")),
     ("date", re.compile(r"\b(?:0?[1-9]|[12]\d|3[01])([/.-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)?\d\d\b")),
     ("date", re.compile(r"\b(?:19|20)\d\d([/-])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])\b")),
     ("date", re.compile(rf"(?i)\b{_MONTH}\.?\s+(?:[12]?\d|3[01])(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d\b")),

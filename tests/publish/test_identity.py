@@ -44,6 +44,9 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes
     [
         ("Findings were told to Dr. Sarah Connor by phone.", "name", "Dr. Sarah Connor"),
         ("Mr Smith has a cough.", "name", "Mr Smith"),
+        ("Discussed with Dr. SMITH.", "name", "Dr. SMITH"),
+        ("Patient name: DOE, JANE", "name", "Patient name: DOE, JANE"),
+        ("Read and agreed. J. Watson, MD", "name", "J. Watson, MD"),
         ("Dictated by: John A. Public", "name", "Dictated by: John A. Public"),
         ("Patient name: Jane Doe", "name", "Patient name: Jane Doe"),
         ("Compared with the film of 03/14/2019.", "date", "03/14/2019"),
@@ -67,7 +70,7 @@ def test_what_names_a_person(text: str, kind: Kind, seen: str) -> None:
     "text",
     [
         "The heart is normal in size. No pleural effusion.",
-        "XXXX-year-old XXXX with XXXX. Compared to XXXX.",
+        "XXXX-year-old XXXX with XXXX. Compared to XXXX. Discussed with Dr. XXXX. XXXX XXXX, MD",
         "A 45-year-old man; the nodule measures 12 x 13 mm, T1/T2 and L4-L5 are normal.",
         "There are 3 of 5 lesions, 1.2-1.5 cm, seen on series 4, image 23.",
         "Post-contrast study of 2019 shows no change over 10/12 levels.",
