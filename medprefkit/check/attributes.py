@@ -7,6 +7,7 @@ Source: the error classes of ReXErr ("change location, severity, measurement"). 
 it excludes the reference's; more detail, less detail and neighbouring words for one degree are not errors.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,9 +15,12 @@ from medprefkit.check import ruling
 from medprefkit.check.place import exclude_sides
 from medprefkit.check.ruling import Wrong, contradicted
 from medprefkit.check.scales import degrees_apart, exclude, measures_differ
+from medprefkit.lexicon import lexicon
 from medprefkit.offsets import span_of
 from medprefkit.records import ATTRIBUTE_ERROR, Attribute, AttributeKind, Claim, ErrorType, Severity, Verdict
 
+_SIDE_BEFORE = re.compile(r"\b(?:left|right)\s+(?:main(?:stem)?\s+)?$", re.I)
+"""The side of a structure that a tip lies in goes with its name."""
 _ORDER: tuple[AttributeKind, ...] = (
     "laterality", "location", "measurement", "quantity", "severity", "temporal", "descriptor",
 )  # fmt: skip
@@ -44,6 +48,10 @@ def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdi
     worst = mistakes[0]
     evidence = next(c for c in named if worst.truth in c.attributes).sentence.text
     truth = _written(span[0], span[1], answer, mistakes)
+    if claim.kind == "device" and worst.attribute.kind == "location" and len(mistakes) == 1:
+        side = _SIDE_BEFORE.search(answer[: span[0]])
+        span = (side.start() if side is not None else span[0], span[1])
+        truth = worst.truth.span.text
     error: ErrorType = "wrong_device" if claim.kind == "device" else ATTRIBUTE_ERROR[worst.attribute.kind]
     severity: Severity = "significant" if any(m.severity == "significant" for m in mistakes) else "insignificant"
     wrong = Wrong(error, span_of(answer, *span), truth, severity)
@@ -55,8 +63,22 @@ def _mistake(claim: Claim, named: Sequence[Claim], kind: AttributeKind) -> _Mist
     theirs = [a for c in named for a in c.attributes if a.kind == kind]
     if len({a.value for a in ours}) != 1 or len({a.value for a in theirs}) != 1:
         return None
-    severity = _apart(ours[0], theirs[0])
+    if claim.kind == "device" and kind == "location":
+        # a tip lies in one structure: another of the lexicon's that is no part of it is wrong
+        severity: Severity | None = "significant" if _other_structure(ours[0].value, theirs[0].value) else None
+    else:
+        severity = _apart(ours[0], theirs[0])
     return _Mistake(ours[0], theirs[0], severity) if severity else None
+
+
+def _other_structure(a: str, b: str) -> bool:
+    known = lexicon()
+    organs = all(x in known.concepts and known.concepts[x].kind == "organ" for x in (a, b))
+    return (
+        organs
+        and not (known.is_a(a, b) or known.is_a(b, a))
+        and not {a, b} & {"chest", "lung", "abdomen", "mediastinum"}
+    )
 
 
 def _apart(ours: Attribute, theirs: Attribute) -> Severity | None:
@@ -106,7 +128,7 @@ def _fitted(mistake: _Mistake) -> str:
     if ours.value in lowered and theirs.value != "bilateral":
         at = lowered.index(ours.value)
         return ours.span.text[:at] + theirs.value + ours.span.text[at + len(ours.value) :]
-    return theirs.span.text if ours.kind == "measurement" else theirs.value
+    return theirs.span.text if ours.kind == "measurement" or theirs.value in lexicon().concepts else theirs.value
 
 
 def _position(mistake: _Mistake) -> int:

@@ -14,10 +14,13 @@ from medprefkit.check.attributes import judge_attributes
 from medprefkit.check.facts import Bearing, Facts, denies_all
 from medprefkit.check.place import values
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
-from medprefkit.records import Claim, ErrorType, Verdict
+from medprefkit.records import Claim, ErrorType, Span, Verdict
 
 _BUT_FOR = re.compile(r"\b(?:otherwise|remaining|remainder|other\s+than|except|apart\s+from|aside\s+from)\b", re.I)
 """A denial of all else does not speak of what is named before."""
+_DEFINITE = re.compile(r"\b(?:definite|definitive|unequivocal|unmistakable|certain)\b", re.I)
+_NEAR_CHARS = 13
+"""So far before a finding "definite" still speaks of it."""
 _ONE_SIDE = re.compile(r"\b(?:left|right)\b", re.I)
 
 
@@ -102,9 +105,23 @@ def _truth_of(bearing: Bearing) -> str:
 
 def _silent(claim: Claim, facts: Facts) -> Verdict:
     doubt = facts.doubts(claim)
+    floor = claim.sentence.start_char
+    said = claim.sentence.text[: claim.phrase.end_char - floor]
+    sure = _DEFINITE.search(said, max(0, claim.phrase.start_char - floor - _NEAR_CHARS))
+    if doubt is not None and sure is not None and _only_suspects(claim, doubt):
+        start = floor + sure.start()
+        target = Span(start_char=start, end_char=start + len(sure[0]), text=sure[0])
+        wrong = Wrong("wrong_certainty", target, "possible", "insignificant")
+        return contradicted(claim, "reference_suspects", ruling.ATTRIBUTE, doubt.sentence.text, wrong)
     if doubt is not None:
         return unverifiable(claim, "reference_uncertain", doubt.sentence.text)
     return unverifiable(claim, "reference_silent")
+
+
+def _only_suspects(claim: Claim, doubt: Claim) -> bool:
+    """Tell whether the answer is sure of the very thing that the reference suspects."""
+    same = doubt.concept == claim.concept and doubt.polarity == claim.polarity == "affirmed"
+    return same and claim.certainty == "certain"
 
 
 def _score(bearing: Bearing) -> float:

@@ -38,7 +38,7 @@ def covers(outer: Claim, inner: Claim, lexicon: Lexicon) -> bool:
     """
     return (
         _sides_cover(values(outer, "laterality"), values(inner, "laterality"))
-        and values(outer, "location") <= values(inner, "location")
+        and values(outer, "location") - frozenset(outer.anatomy) <= values(inner, "location")
         and _structures_cover(outer, inner, lexicon)
     )
 

@@ -62,7 +62,10 @@ def _expand_left(words: Words, i: int, first: int, marks: dict[int, Mark], organ
         if _modifies(words, i - 1, marks, organs) or (word == "-" and i - 1 > first):
             i -= 1
         elif (
-            word in _JOINTS and i - 2 >= first and _is_adjective(i - 2, marks, words) and _is_adjective(i, marks, words)
+            word in _JOINTS
+            and i - 2 >= first
+            and _is_adjective(i - 2, marks, words)
+            and (_is_adjective(i, marks, words) or words.lower[i] == "xxxx")
         ) or (word == "," and i - 2 >= first and i - 2 in marks and i in marks):
             i -= 2
         elif words.lower[i - 2 : i] == (",", "and") and i - 3 >= first and _is_adjective(i - 3, marks, words):

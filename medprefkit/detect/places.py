@@ -122,11 +122,28 @@ def _place_phrase(
             words.lower[i] in DETERMINERS
             or (words.lower[i] in _PLACE_NOUNS and words.lower[i] != ",")
             or (words.lower[i] == "," and i + 1 in marks and marks[i + 1].kind in {"laterality", "location"})
+            or (names and words.lower[i] == "," and _lists_organs(words, i, last, organs))
         ):
             i += 1
         else:
             break
     return i, found, names
+
+
+def _lists_organs(words: Words, i: int, last: int, organs: dict[int, Mention]) -> bool:
+    """Tell whether a list of organs goes on from token i to its "and" or "or": "in the heart, lungs, or spine"."""
+    joined = False
+    while i < last:
+        if i in organs:
+            i = organs[i].end
+            if joined:
+                return True
+        elif words.lower[i] in {",", "the", "and", "or"}:
+            joined = joined or words.lower[i] in {"and", "or"}
+            i += 1
+        else:
+            return False
+    return False
 
 
 def _organ_as_place(organ: Mention, found: Sequence[Mark]) -> list[Mark]:
@@ -163,6 +180,8 @@ def _take_organs_form(draft: Draft) -> None:
     zoned = any(m.kind == "location" and m.value not in known.concepts for m in draft.marks)
     draft.marks = [m for m in draft.marks if m.kind != "location" or m.value not in known.concepts
                    or not (zoned or m.value in usual)]  # fmt: skip
+    if draft.concept == "abnormality" and len({known.specialize(draft.concept, o) for o in draft.anatomy}) > 1:
+        return  # of several organs: no one form says it
     for organ in draft.anatomy:
         form = known.specialize(draft.concept, organ)
         if form != draft.concept:

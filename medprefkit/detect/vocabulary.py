@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from medprefkit.detect.attributes import Mark
 from medprefkit.detect.inflections import written_forms
+from medprefkit.detect.spelling import Speller
 from medprefkit.detect.tokens import Words
 from medprefkit.lexicon import Concept, lexicon
 
@@ -90,19 +91,22 @@ class Vocabulary:
         self._nouns: dict[tuple[str, ...], tuple[str, ...]] = {}
         for concept in lexicon().concepts.values():
             self._add(concept)
+        phrases = (*self._names, *self._predicates, *self._nouns)
         lengths: dict[str, set[int]] = {}
-        for phrase in (*self._names, *self._predicates, *self._nouns):
+        for phrase in phrases:
             lengths.setdefault(phrase[0], set()).add(len(phrase))
+        self._speller = Speller({word for phrase in phrases for word in phrase})
         self._lengths = {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
 
     def find(self, words: Words) -> tuple[list[Mention], list[Match]]:
         """Return what the text names, longest first and disjoint, and its predicates, both in order of position."""
         names: list[tuple[int, int]] = []
         matches: list[Match] = []
-        for start, word in enumerate(words.lower):
+        lower = self._speller.spell(words.lower)
+        for start, word in enumerate(lower):
             for length in self._lengths.get(word, ()):
                 end = start + length
-                phrase = words.lower[start:end]
+                phrase = lower[start:end]
                 if len(phrase) < length:  # the text ends
                     continue
                 if phrase in self._names and _is_meant(words, start, end):
@@ -111,7 +115,7 @@ class Vocabulary:
                     matches.append(Match(start, end, self._predicates[phrase], noun=False))
                 if phrase in self._nouns:
                     matches.append(Match(start, end, self._nouns[phrase], noun=True))
-        mentions = [self._mention(words, start, end) for start, end in _longest(names)]
+        mentions = [self._mention(lower, start, end) for start, end in _longest(names)]
         if not matches:
             return mentions, []
         inside = [(m.start, m.end) for m in mentions if m.kind != "organ"]
@@ -124,8 +128,8 @@ class Vocabulary:
         found = self._names.get(Words(text).lower)
         return lexicon().concepts[found.concept] if found else None
 
-    def _mention(self, words: Words, start: int, end: int) -> Mention:
-        name = self._names[words.lower[start:end]]
+    def _mention(self, lower: tuple[str, ...], start: int, end: int) -> Mention:
+        name = self._names[lower[start:end]]
         return Mention(start, end, name.concept, name.kind, contrary=name.contrary)
 
     def _add(self, concept: Concept) -> None:

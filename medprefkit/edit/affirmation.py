@@ -41,6 +41,12 @@ _NO_UNKNOWN = re.compile(
     re.I,
 )
 """Something that the lexicon does not know is denied first: "no foreign object or ..."."""
+_IN_ORGANS = re.compile(r"\s+(?:in|of|within)\s+(?:the\s+)?[\w\s,-]+?(?=\s*(?:[.;]|$))", re.I)
+_NO_SHARED = re.compile(
+    r"\b(?P<no>no)\s+(?P<of>(?:signs?|evidence|indications?)\s+of\s+)?(?P<organ>[\w-]+(?:\s+(?:joint|spine|lobe|valve))?)\s+(?:or|and)\s+$",
+    re.I,
+)
+"""A structure that shares its noun with the next: "no shoulder or thoracic spine changes"."""
 _OR_UNKNOWN = re.compile(
     r"(?:,?\s+(?:or|nor)|,(?=\s+(?:(?!and\b|but\b|which\b|with\b)[\w-]+\s+){0,3}[\w-]+,?\s+(?:or|nor)\b))\s+(?:(?:evidence|signs?)\s+of\s+)?",
     re.I,
@@ -70,6 +76,12 @@ def affirm_group(text: str, group: Sequence[Claim], rest: Sequence[Claim]) -> Ch
     leader = min([first, *rest], key=_start)
     left_end = _denied_from(text, leader)
     found = _NO.search(text[floor:left_end]) or _WITHOUT.search(text[floor:left_end])
+    if found is None and not rest and len(group) == 1 and first.anatomy:
+        shared = _NO_SHARED.search(text[floor:left_end])
+        if shared is not None:  # "no A or B changes": the noun is the one of both
+            at = floor + shared.start("no")
+            words = f"{shared['of'] or ''}{shared['organ']} and {_item(text, first)}"
+            return change(at, last.phrase.end_char, capitalised_like(words, text[at]), ids)
     if found is None and not rest and (led := _NO_UNKNOWN.search(text[floor:left_end])) is not None:
         with_ = "with " if led["no"].lower() == "without" else ""
         body = _enumerated([_item(text, c) for c in group], "and", bare=False)
@@ -126,6 +138,10 @@ def _affirm_all(
         words = body
     words = capitalised_like(words, text[start])
     end = last.phrase.end_char
+    if len(group) == 1 and last.concept == "abnormality" and len(last.anatomy) > 1:
+        place = _IN_ORGANS.match(text, end, last.sentence.end_char)  # what is denied of them all is one phrase
+        if place is not None:
+            return change(start, place.end(), f"{words}{place[0]}", ids)
     verb = _SINGULAR_VERB.match(text[end : last.sentence.end_char])
     if len(group) > 1 and not found["of"] and verb is not None:
         stop = end + verb.end("verb")

@@ -161,7 +161,7 @@ def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change
     target = verdict.target
     pieces = _WORD.finditer(target.text) if target is not None else iter(())
     words, truths = list(pieces), _WORD.findall(verdict.truth)
-    if target is None or len(words) < 2 or len(words) != len(truths) or claim.kind not in _DESCRIBED:
+    if target is None or len(words) < 2 or len(words) != len(truths) or not _is_described(claim, verdict):
         return [replace_words(text, claim, verdict)]
     changes: list[Change] = []
     for word, truth in zip(words, truths, strict=True):
@@ -180,6 +180,11 @@ def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change
             return [made]
         changes.append(replace(made, error_type=error))
     return list(changes)
+
+
+def _is_described(claim: Claim, verdict: Verdict) -> bool:
+    """Tell whether each wrong word is an attribute of its own; where a device's tip lies is one name."""
+    return claim.kind in _DESCRIBED and verdict.error_type != "wrong_device"
 
 
 def replace_list(text: str, members: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> Change | Refusal:

@@ -168,7 +168,11 @@ def _not_fixed(claims: Sequence[Claim], verdicts: dict[str, Verdict], reading: _
 def _says_the_same(claim: Claim, verdict: Verdict, now: Claim, reading: _Reading) -> bool:
     if now.concept != claim.concept or now.role == "definition" or now.certainty == "hypothetical":
         return False
+    if verdict.error_type == "wrong_certainty":
+        return now.certainty == claim.certainty
     wrong = [a for a in claim.attributes if _inside(a.span, verdict.target) and reading.touched(a.span) is not None]
+    if claim.kind == "device":
+        wrong = [a for a in wrong if a.kind != "laterality"]  # the side of where its tip lies, not its own
     if wrong and verdict.target != claim.phrase:
         return bool({(a.kind, a.value) for a in wrong} & {(a.kind, a.value) for a in now.attributes})
     return now.polarity == claim.polarity and now.kind == claim.kind

@@ -55,7 +55,8 @@ _UNCOUNTED = frozenset(
      "cholelithiasis", "volume", "vascularity", "deviation", "displacement", "demineralization", "spondylosis",
      "effacement", "hydronephrosis", "steatosis", "cirrhosis", "malignancy", "metastasis", "necrosis", "gas",
      "hyperlucency", "prominence", "elevation", "narrowing", "stenosis", "degeneration", "arthritis", "obstruction",
-     "haziness", "damage", "compression", "tissue", "crowding", "failure", "collapse", "appendicitis", "diverticulitis"}
+     "haziness", "damage", "compression", "tissue", "crowding", "stranding", "matter", "debris", "mucus",
+     "blood", "pus", "fat", "cuffing", "failure", "collapse", "appendicitis", "diverticulitis"}
 )  # fmt: skip
 
 _ABSTRACT = re.compile(r"(?:ation|osis|itis|emia|ence|ness|ology)$")
