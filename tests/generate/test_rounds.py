@@ -39,7 +39,7 @@ def teach(folder: Path) -> Path:
         said = tokenizer(answer + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
         rows.append((torch.tensor([asked + said]), torch.tensor([[-100] * len(asked) + said])))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for step in range(160):
+    for step in range(120):
         ids, labels = rows[step % len(rows)]
         loss = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
         optimizer.zero_grad()
