@@ -8,6 +8,9 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+TINY = "tiny-llava"
+"""A model name that needs no download: a random LLaVA, built beside the adapter. It learns nothing worth having."""
+
 SPEED = ("speed/response_tokens_per_second", "memory/peak_gib")
 """Logged to whoever listens and kept in no file: the same run leaves the same bytes."""
 
@@ -101,6 +104,7 @@ def adapter_readme(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
     """
     model = settings["model"]
     on_hub = "/" in model and not Path(model).exists()
+    path = model if model != TINY else f"path/to/this/folder/{TINY}"
     base = f"base_model: {model}\n" if on_hub else ""
     full = settings["tune"] == "full"
     kind = "Vision-language model" if full else "LoRA adapter"
@@ -111,13 +115,16 @@ def adapter_readme(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
             f"LoRA, r {settings['lora_r']}, alpha {settings['lora_alpha']}, on all linear layers of the language model"
         )
     )
-    use = _USE_MODEL if full else _USE_ADAPTER.format(model=model)
+    use = _USE_MODEL if full else _USE_ADAPTER.format(model=path)
     objective = "\n".join(f"| `{name}` | {value} |" for name, value in sorted(settings["objective"].items()))
     after = (
         "The objective is written after the abstract of arXiv 2606.12590; it reproduces no published number."
         if settings["preset"] == "medpref"
         else f"The objective is the preset `{settings['preset']}`."
     )
+    left_out = ", ".join(f"{n} {reason}" for reason, n in sorted(metrics["refused"].items())) or "none"
+    warned = "".join(f"- {warning}\n" for warning in metrics["warnings"])
+    warned = f"\n## The run warned\n\n{warned}" if warned else ""
     evaluated = {name: value for name, value in metrics.items() if name.startswith("eval_")}
     results = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluated.items()))
     results = f"\n## On the evaluation split\n\n| quantity | mean |\n| --- | --- |\n{results}\n" if results else ""
@@ -134,6 +141,7 @@ tags: [{"" if full else "lora, "}preference, medical, vision-language, medprefki
 | --- | --- |
 | base model | {model} |
 | dataset | {metrics["n_rows"]} rows, fingerprint `{settings["dataset_fingerprint"]}` |
+| left out | {left_out} |
 | steps | {metrics["steps"]} of {settings["batch_size"]} x {settings["gradient_accumulation"]} rows |
 | learning rate | {settings["learning_rate"]} |
 | learns | {learns} |
@@ -144,7 +152,7 @@ tags: [{"" if full else "lora, "}preference, medical, vision-language, medprefki
 | setting | value |
 | --- | --- |
 {objective}
-{results}
+{results}{warned}
 ![curves](curves.png)
 
 ## Use

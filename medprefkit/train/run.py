@@ -23,7 +23,7 @@ from medprefkit.models.loading import load_base_model, load_processor, quiet
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.curves import draw_curves
 from medprefkit.train.data import TrainingData, open_rows, open_splits, texts_of
-from medprefkit.train.journal import JsonLines, StepBar, adapter_readme, write_json
+from medprefkit.train.journal import TINY, JsonLines, StepBar, adapter_readme, write_json
 from medprefkit.train.lora import add_lora, continue_lora, unfreeze_language_model
 from medprefkit.train.memory import peak_memory_bytes
 from medprefkit.train.options import TrainOptions
@@ -33,9 +33,6 @@ from medprefkit.train.settings import ObjectiveSettings
 from medprefkit.train.trainer import PreferenceTrainer
 
 logger = logging.getLogger(__name__)
-
-TINY = "tiny-llava"
-"""A model name that needs no download: a random LLaVA, built beside the adapter. It learns nothing worth having."""
 
 SETTINGS, LOG, METRICS, CURVES, CHECKPOINTS = (
     "settings.json", "log.jsonl", "metrics.json", "curves.png", "checkpoints",
@@ -132,7 +129,7 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         trainer.train(resume_from_checkpoint=checkpoint)
         speed = trainer.n_response_tokens / (time.perf_counter() - began)
         logger.info("train     %.0f response tokens a second, peak %.2f GiB", speed, peak_memory_bytes() / 2**30)
-        if rows.eval is not None:
+        if rows.eval is not None and not _is_evaluated(trainer.state.log_history, trainer.state.global_step):
             trainer.evaluate()
         return _finish(trainer, processor, out_dir, summary, rows)
 
@@ -228,6 +225,10 @@ def _settle(out_dir: Path, told: dict[str, Any], *, resume: bool) -> None:
 def _count_steps(n_rows: int, batch_size: int, gradient_accumulation: int, epochs: float) -> int:
     passes = math.ceil(n_rows / batch_size)
     return math.ceil(math.ceil(passes / gradient_accumulation) * epochs)
+
+
+def _is_evaluated(history: list[dict[str, float]], step: int) -> bool:
+    return any(line["step"] == step and "eval_margin" in line for line in history)
 
 
 def _last_checkpoint(out_dir: Path) -> str | None:

@@ -291,6 +291,7 @@ def test_rows_that_cannot_train_are_counted_by_reason(
         result = train(pairs, tmp_path / "adapter", model=str(tiny_model), **{**QUICK, "max_steps": 1})
     assert result.refused == {"weight_zero": 2, "no_spans": 1}
     assert result.n_rows == 1
+    assert "| left out | 1 no_spans, 2 weight_zero |" in (tmp_path / "adapter" / "README.md").read_text()
     assert "train: 3 of 4 rows left out: no_spans 1, weight_zero 2" in caplog.messages
 
 
@@ -304,11 +305,18 @@ def test_it_warns_once_of_nothing_that_holds_and_of_chosen_answers_that_fall(
     assert result.metrics["eval_share/grounded"] == 0.5  # and is measured as what does
     assert result.warnings[0].startswith("no KL and no anchor")
     assert "nats less likely than at the start (step 1)" in result.warnings[1]
+    card = (tmp_path / "adapter" / "README.md").read_text()
+    assert all(f"- {warning}\n" in card for warning in result.warnings)
 
 
 def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
     result = train(pairs, tmp_path / "adapter", model="tiny-llava", **{**QUICK, "max_steps": 1})
     assert (result.adapter_dir / "tiny-llava" / "model.safetensors").is_file()
+    card = (result.adapter_dir / "README.md").read_text()
+    used = card.split("```python\n")[1].split("```")[0].replace("path/to/this/folder", str(result.adapter_dir))
+    with quiet():
+        exec(compile(used, "README.md", "exec"), names := {})
+    assert isinstance(names["model"], PeftModel)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +402,7 @@ def test_the_language_model_itself_trains_beside_a_frozen_copy(pairs: Path, tmp_
 def test_evaluation_on_the_way_and_batches_of_like_length(pairs: Path, tmp_path: Path, tiny_model: Path) -> None:
     train(pairs, tmp_path / "adapter", model=str(tiny_model), eval_steps=1, group_by_length=True, **QUICK)
     evaluated = [line["step"] for line in _log(tmp_path / "adapter") if "eval_margin" in line]
-    assert evaluated == [1, 2, 3, 3]
+    assert evaluated == [1, 2, 3]  # the last step's is the final one
 
 
 def test_curves_are_a_picture(result: TrainResult, tmp_path: Path) -> None:
