@@ -1,5 +1,6 @@
 """Masks written as numbers become the drawn ones, and damaged ones are refused in one line."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,19 @@ def test_boxes_are_filled_by_what_is_given() -> None:
     assert mask_of_annotation(listed, (20, 30), fill_box=whole).sum() == 20 + 9 + 1
     assert boxes_of(listed, ["a"], None) == [(1, 1, 4, 5)]
     assert boxes_of([{"bbox": [1, 2]}], [], None) == []
+
+
+KEYS = ["segmentation", "size", "counts", "rle", "rle_gaps", "bbox", "images", "annotations", "image_id", "id", "label"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**12) | st.floats() | st.sampled_from(["-1", "5 3", "435", "a"]),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON)
+def test_any_json_is_a_mask_or_one_line(written: Any) -> None:
+    with contextlib.suppress(ImageError):  # anything else, a warning too, fails the test
+        assert mask_of_annotation(written, (6, 8), image="a.png").shape == (6, 8)
+    assert isinstance(boxes_of(written, ["x"], "a.png"), list)

@@ -125,6 +125,8 @@ def read_header(path: Path, keywords: list[str]) -> Dataset:
         _refuse_deflated_bomb(path)
         tags = [*(Tag(keyword) for keyword in keywords), *_OVERLAY_BITS]
         header = dcmread(path, specific_tags=tags, stop_before_pixels=True)
+        for _ in header.iterall():  # values are parsed when they are first asked for: here, where damage is refused
+            pass
         if "Rows" not in header or "Columns" not in header:
             raise ImageError("image_unreadable", f"{name}: a DICOM file without an image; leave it out")
         refuse_pixels(name, int(header.Columns), int(header.Rows))

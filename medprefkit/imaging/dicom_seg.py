@@ -77,16 +77,9 @@ def read_segments(path: Path, image: Path, frame: int, classes: Sequence[str]) -
         ImageError: `mask_unreadable` if it belongs to another image or has no such segment; `mask_size_mismatch` if it
             has another size or orientation; `image_unreadable` and `image_too_large` as `dicom.read_frame`.
     """
-    header = read_header(path, _PLACING)
-    name = name_of(path)
-    pictured = _pictured(image, frame)
-    with refusing_damage(name):
-        numbers = _numbers_of(header, classes, name)
-        wanted = [k for k, number in _frames_on(header, pictured, name) if number in numbers or number == 0]
-        lesion = np.zeros((int(header.Rows), int(header.Columns)), np.bool_)
-        for k in wanted:
-            lesion |= _lesion_of(np.asarray(read_stored(path, header, k)), header, numbers)
-    return lesion
+    return _segments_on(
+        path, read_header(path, _PLACING), _pictured(image, read_header(image, _PLACING), frame), classes
+    )
 
 
 def lesion_frame(path: Path, image: Path, classes: Sequence[str]) -> int | None:
@@ -95,18 +88,32 @@ def lesion_frame(path: Path, image: Path, classes: Sequence[str]) -> int | None:
     Raises:
         ImageError: As `read_segments`.
     """
+    header, of = read_header(path, _PLACING), read_header(image, _PLACING)
     with refusing_damage(name_of(image)):
-        n_frames = int(read_header(image, _PLACING).get("NumberOfFrames") or 1)
+        n_frames = int(of.get("NumberOfFrames") or 1)
     if n_frames == 1:
         return None
-    areas = [int(np.count_nonzero(read_segments(path, image, frame, classes))) for frame in range(n_frames)]
+    areas = [
+        int(np.count_nonzero(_segments_on(path, header, _pictured(image, of, frame), classes)))
+        for frame in range(n_frames)
+    ]
     return int(np.argmax(areas)) if any(areas) else None
 
 
-def _pictured(image: Path, frame: int) -> _Pictured:
-    header = read_header(image, _PLACING)
+def _pictured(image: Path, header: Dataset, frame: int) -> _Pictured:
     with refusing_damage(name_of(image)):
         return _Pictured(header, frame, _plane_of(header, frame))
+
+
+def _segments_on(path: Path, header: Dataset, pictured: _Pictured, classes: Sequence[str]) -> Mask:
+    name = name_of(path)
+    with refusing_damage(name):
+        numbers = _numbers_of(header, classes, name)
+        wanted = [k for k, number in _frames_on(header, pictured, name) if number in numbers or number == 0]
+        lesion = np.zeros((int(header.Rows), int(header.Columns)), np.bool_)
+        for k in wanted:
+            lesion |= _lesion_of(np.asarray(read_stored(path, header, k)), header, numbers)
+    return lesion
 
 
 def _numbers_of(header: Dataset, classes: Sequence[str], name: str) -> set[int]:

@@ -1,5 +1,6 @@
 """Frames of a segmentation go to the image that they belong to, by name or by place, and to no other."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,19 @@ def test_a_real_segmentation_of_a_liver(tmp_path: Path) -> None:
             last = error.reason
     assert areas == [int(dcmread(REAL).pixel_array.sum()), 0, 0]
     assert last == "mask_empty"
+
+
+def test_a_damaged_segmentation_is_read_or_refused_and_never_crashes(tmp_path: Path) -> None:
+    first, _ = slices(tmp_path)
+    mask = segmentation(
+        tmp_path / "m.dcm", [(A, 1, {"image": uid_of(first)}), (B, 2, {"position": [0.0, 0, 0]})], LABELS
+    )
+    whole = np.frombuffer(mask.read_bytes(), np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(120):
+        content = whole.copy()
+        places = rng.integers(132, len(content), rng.integers(1, 5))
+        content[places] = rng.integers(0, 256, len(places))
+        mask.write_bytes(content.tobytes())
+        with contextlib.suppress(ImageError):  # anything else, a warning too, fails the test
+            assert read(mask, first).any()
