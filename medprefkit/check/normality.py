@@ -30,6 +30,8 @@ _DECIDEDLY_ACUTE = frozenset(
 _NOT_OF_TODAY = frozenset(
     {"old", "chronic", "prior", "healed", "stable", "unchanged", "residual", "improved", "resolved"}
 )
+_OF_BONE = re.compile(r"\b(?:osseous|osseus|bon[ey]s?|skelet\w*|soft tissues?|spine|ribs?|abdom\w*)\b", re.I)
+"""Nothing acute of these is nothing acute of the chest's inside."""
 _NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy)\b", re.I)
 
 
@@ -62,6 +64,8 @@ def _falsely_normal(claim: Claim, excluded: list[Claim], facts: Facts) -> Verdic
     concept = facts.lexicon.concepts.get(claim.concept)
     if concept is not None and concept.acute:
         excluded = [c for c in excluded if _is_decidedly_acute(c, facts)] or excluded
+        if _OF_BONE.search(claim.sentence.text) and not facts.lexicon.is_a(excluded[0].concept, "bony_abnormality"):
+            return unverifiable(claim, "of_another_structure", excluded[0].sentence.text)
         if not _is_decidedly_acute(excluded[0], facts):
             return unverifiable(claim, "acuity_not_decided", excluded[0].sentence.text)
         denied = [c for c in facts.claims if _denies_acute(c, facts)]
@@ -110,6 +114,10 @@ def _is_seen_there(claim: Claim, other: Claim, facts: Facts) -> bool:
     concept = facts.lexicon.concepts.get(claim.concept)
     if concept is None or not _NORMAL.search(claim.span.text) or claim.concept.endswith("_size"):
         return False
+    row = facts.lexicon.concepts.get(other.concept)
+    usual = row.structures if row is not None else ()
+    if usual and not any(facts.lexicon.is_a(a, b) or facts.lexicon.is_a(b, a) for a in other.anatomy for b in usual):
+        return False  # a lucency beside the heart is none of the heart
     return bool(other.anatomy) and all(
         any(facts.lexicon.is_a(part, whole) for whole in concept.structures) for part in other.anatomy
     )

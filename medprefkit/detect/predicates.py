@@ -42,6 +42,8 @@ def find_predicates(
         ahead = organs_ahead(words, clause[1], saying, organs, others)
         if ahead and _is_copular(words, saying, clause[0]) and subjects_before(words, bounds, organs, mentions, others):
             ahead = []  # "the heart is enlarged pulmonary vascularity is normal": two clauses that nothing parts
+        if ahead and _follows_size(words, saying, clause[0]):
+            ahead = []  # "heart size enlarged mediastinal contours stable"
         if ahead:
             found += _of_organs(words, clause[1], saying, ahead, attributive=True)
             continue
@@ -65,6 +67,14 @@ def _is_copular(words: Words, saying: Saying, first: int) -> bool:
     while i > first and words.lower[i].endswith("ly"):
         i -= 1
     return i >= first and words.lower[i] in _COPULAS
+
+
+def _follows_size(words: Words, saying: Saying, first: int) -> bool:
+    """Tell whether "size" stands before the saying, adverbs apart, so that it is said of what has the size."""
+    i = saying.start - 1
+    while i > first and words.lower[i].endswith("ly"):
+        i -= 1
+    return i > first and words.lower[i] in SIZES
 
 
 def _of_organs(

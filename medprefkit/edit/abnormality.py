@@ -195,6 +195,13 @@ def _attributive(
             return Refusal(ids, f"{claim.phrase.text!r} is said of another structure too")
         words = f"{_COMPARING.sub('', truth.lower())} and normal {other['other']}"
         return change(start, other.end(), capitalised_like(words, text[start]), ids, wrong=(start, end))
+    floor, ceiling = claim.sentence.start_char, claim.sentence.end_char
+    alone = not text[floor:start].strip() and not text[end:ceiling].strip(" .")
+    if attributive["word"].lower() == "clear" and alone:  # "clear lungs ." gives way to what is there
+        words = _COMPARING.sub("", truth.strip().rstrip("."))
+        if words.lower() in _UNNAMED or _NOT_PLAIN.search(words) or not 1 < len(words.split()) <= _MOST_WORDS:
+            return Refusal(ids, f"{words!r} cannot stand for {claim.phrase.text!r}")
+        return change(start, end, capitalised_like(words, text[start]), ids)
     article = attributive["article"]
     stop = start + attributive.end()
     if size is not None and "size" in claim.phrase.text:

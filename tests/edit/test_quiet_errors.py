@@ -26,6 +26,11 @@ from medprefkit.api import correct
          "There are small bilateral pleural effusions."),
         ("No acute cardiopulmonary findings are identified.", "left lower lobe infiltrate .",
          "A left lower lobe infiltrate is identified."),
+        ("heart normal . clear lungs .", "patchy right upper lobe opacity .",
+         "heart normal . patchy right upper lobe opacity ."),
+        ("the heart size and aorta are within normal limits .",
+         "heart size moderately enlarged stable mediastinal contours .",
+         "the heart size is moderately enlarged and the aorta is within normal limits ."),
         ("the chest is without acute abnormality .", "right lower lobe consolidation .",
          "the chest shows right lower lobe consolidation ."),
     ],
@@ -41,6 +46,10 @@ def test_corrected(answer: str, reference: str, expected: str) -> None:
         ("No acute disease .", "left pleural effusion . no acute cardiopulmonary abnormality ."),
         # old things are not acute
         ("No acute disease .", "chronic stable small left pleural effusion ."),
+        # nothing acute of the bones is nothing acute of the lungs
+        ("visualized osseous structures are without acute abnormality .", "right lower lobe consolidation ."),
+        # what lies beside a structure is none of it
+        ("the heart and mediastinum are normal .", "lucency along the left ventricle ."),
         # the reference compares too
         ("degenerative changes are again seen .", "degenerative changes , unchanged ."),
         # what a sign would suggest is denied with it
