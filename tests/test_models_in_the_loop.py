@@ -108,7 +108,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Counter[tuple
         return root / "run", asked(server)
 
 
-@pytest.mark.parametrize("moment", [3, 9])
+@pytest.mark.parametrize("moment", [pytest.param(3, marks=pytest.mark.slow), 9])
 def test_killed_in_the_middle_no_answered_call_is_made_again(
     tmp_path: Path, whole: tuple[Path, Counter[tuple[str, str]]], moment: int
 ) -> None:

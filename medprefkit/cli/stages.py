@@ -55,6 +55,8 @@ def run(
     read, root = _read(recipe, run_dir, [*(set_ or []), *([f"policy={json.dumps(str(policy))}"] if policy else [])])
     if dry_run:
         lines = estimate.describe(estimate.dry_run(read, root))
+        if read.rounds is not None:
+            lines.append(f"that is one round of {read.rounds}, and answers and verdicts once more at the end")
     elif read.rounds is not None:
         lines = rounds.run_rounds(read, root, resume=resume)
     else:

@@ -90,7 +90,11 @@ class Endpoint:
             project="",
             timeout=self._timeout_s,
             max_retries=self._max_retries,
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, trust_env=not is_local(self.place)),
+            http_client=openai.DefaultHttpxClient(
+                follow_redirects=False,
+                trust_env=not is_local(self.place),
+                verify=not self.place.startswith("http://"),  # certificates load slowly, and plain http has none
+            ),
         )
 
     def _ask(self, client: openai.OpenAI, requests: Sequence[Request], keep: Keep) -> None:

@@ -27,7 +27,7 @@ PROMPTS = [
 
 
 def requests(n: int, *, images: bool = True, **sampling: float) -> list[Request]:
-    drawn = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 12, **sampling}
+    drawn = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 8, **sampling}
     return [
         Request(
             record_id=f"r{k}",
@@ -45,7 +45,7 @@ def test_batch_size_and_order_do_not_change_an_answer(
     folder: str, temperature: float, model_folders: dict[str, Path]
 ) -> None:
     path = str(model_folders[folder])
-    asked = requests(6, temperature=temperature)
+    asked = requests(5, temperature=temperature)
     one = ask(LocalModel(path, precision="fp32", batch_size=1), asked)
     four = ask(LocalModel(path, precision="fp32", batch_size=4), asked)
     backwards = ask(LocalModel(path, precision="fp32", batch_size=3), asked[::-1])[::-1]
