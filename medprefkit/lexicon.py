@@ -68,7 +68,7 @@ class Lexicon:
         self._ancestors = _close_upwards(concepts)
         self._descendants = _close_downwards(self._ancestors)
         self.concepts = concepts
-        self._kin = {frozenset((row.id, other)) for row in rows for other in row.kin}
+        self._kin = {pair for row in rows for other in row.kin for pair in ((row.id, other), (other, row.id))}
         self._forms: dict[str, list[Concept]] = {}
         for row in concepts.values():
             for parent in row.parents if row.kind == "finding" else ():
@@ -85,7 +85,7 @@ class Lexicon:
 
     def kin(self, a: str, b: str) -> bool:
         """Tell whether one reader may call by `a` what another calls `b`. Symmetric; a concept is kin to itself."""
-        return a == b or frozenset((a, b)) in self._kin
+        return a == b or (a, b) in self._kin
 
     def denied_by(self, normality: str) -> frozenset[str]:
         """Return the findings that a statement of normality denies, descendants included; empty for other concepts."""

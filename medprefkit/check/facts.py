@@ -109,15 +109,17 @@ class Facts:
     def _presence(self, claim: Claim, other: Claim) -> Bearing | None:
         if self._calls_abnormal(other, claim):
             return Bearing(other, "normality_denied", ruling.NORMALITY)
-        if other.polarity != "affirmed" or other.kind == "normality" or not self._inside(other, claim):
+        if other.polarity != "affirmed" or other.kind == "normality":
             return None
         if other.concept == claim.concept:
-            return Bearing(other, "same_concept", ruling.SAME_CONCEPT)
-        if self.lexicon.is_a(other.concept, claim.concept):
-            return Bearing(other, "narrower_affirmed", ruling.HIERARCHY)
-        if self.lexicon.kin(other.concept, claim.concept) and claim.polarity == "affirmed":
-            return Bearing(other, "kin_affirmed", ruling.KIN)
-        return None
+            found = Bearing(other, "same_concept", ruling.SAME_CONCEPT)
+        elif self.lexicon.is_a(other.concept, claim.concept):
+            found = Bearing(other, "narrower_affirmed", ruling.HIERARCHY)
+        elif self.lexicon.kin(other.concept, claim.concept) and claim.polarity == "affirmed":
+            found = Bearing(other, "kin_affirmed", ruling.KIN)
+        else:
+            return None
+        return found if self._inside(other, claim) else None
 
     def _calls_abnormal(self, other: Claim, claim: Claim) -> bool:
         """Tell whether "not normal" says that there is an abnormality, against an answer that denies one."""
@@ -135,15 +137,17 @@ class Facts:
     def _absence(self, claim: Claim, other: Claim) -> Bearing | None:
         if other.kind == "normality":
             return self._normality(claim, other)
-        if other.polarity != "denied" or not covers(other, claim, self.lexicon) or not _meets(other, claim):
+        if other.polarity != "denied":
             return None
         if other.concept == claim.concept:
-            return Bearing(other, "same_concept", ruling.SAME_CONCEPT)
-        if self.lexicon.is_a(claim.concept, other.concept):
-            return Bearing(other, "broader_denied", ruling.HIERARCHY)
-        if self._is_twin(other.concept, claim.concept):
-            return Bearing(other, "kin_denied", ruling.KIN)
-        return None
+            found = Bearing(other, "same_concept", ruling.SAME_CONCEPT)
+        elif self.lexicon.is_a(claim.concept, other.concept):
+            found = Bearing(other, "broader_denied", ruling.HIERARCHY)
+        elif self._is_twin(other.concept, claim.concept):
+            found = Bearing(other, "kin_denied", ruling.KIN)
+        else:
+            return None
+        return found if covers(other, claim, self.lexicon) and _meets(other, claim) else None
 
     def _is_twin(self, denied: str, claimed: str) -> bool:
         """Tell whether to deny the one is to deny its kin: infiltrate and consolidation, but not effusion and blunting.

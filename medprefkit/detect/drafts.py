@@ -85,7 +85,7 @@ def as_claims(words: Words, drafts: list[Draft]) -> tuple[Claim, ...]:
 
 def _as_claim(words: Words, draft: Draft, names: dict[int, str], sentence: Span) -> Claim:
     span = words.span(draft.start, draft.end)
-    phrase = _phrase(words, draft)
+    phrase = _phrase(words, draft, span)
     return Claim.of_known(
         claim_id=names[id(draft)],
         concept=draft.concept,
@@ -106,13 +106,15 @@ def _as_claim(words: Words, draft: Draft, names: dict[int, str], sentence: Span)
     )
 
 
-def _phrase(words: Words, draft: Draft) -> Span:
+def _phrase(words: Words, draft: Draft, span: Span) -> Span:
     if draft.aside:
         start_char, end_char = draft.aside
         while draft.leading_space and words.text[start_char - 1 : start_char] == " ":
             start_char -= 1
         return span_of(words.text, start_char, end_char)
-    return words.span_with_space(*draft.phrase) if draft.leading_space else words.span(*draft.phrase)
+    if draft.leading_space:
+        return words.span_with_space(*draft.phrase)
+    return span if draft.phrase == (draft.start, draft.end) else words.span(*draft.phrase)
 
 
 def _attributes(words: Words, draft: Draft, span: Span) -> tuple[Attribute, ...]:

@@ -42,7 +42,8 @@ class Words:
 
     def span(self, start: int, end: int) -> Span:
         """Return the characters of tokens [start, end); `start < end`."""
-        return span_of(self.text, self.places[start][0], self.places[end - 1][1])
+        start_char, end_char = self.places[start][0], self.places[end - 1][1]
+        return Span.of_known(start_char=start_char, end_char=end_char, text=self.text[start_char:end_char])
 
     def span_with_space(self, start: int, end: int) -> Span:
         """Return the same with the spaces before it, so that deleting it leaves one space between its neighbours."""

@@ -91,11 +91,11 @@ class Vocabulary:
         self._nouns: dict[tuple[str, ...], tuple[str, ...]] = {}
         for concept in lexicon().concepts.values():
             self._add(concept)
-        phrases = (*self._names, *self._predicates, *self._nouns)
+        self._phrases = frozenset((*self._names, *self._predicates, *self._nouns))
         lengths: dict[str, set[int]] = {}
-        for phrase in phrases:
+        for phrase in self._phrases:
             lengths.setdefault(phrase[0], set()).add(len(phrase))
-        self._speller = Speller({word for phrase in phrases for word in phrase})
+        self._speller = Speller({word for phrase in self._phrases for word in phrase})
         self._lengths = {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
 
     def find(self, words: Words) -> tuple[list[Mention], list[Match]]:
@@ -107,7 +107,7 @@ class Vocabulary:
             for length in self._lengths.get(word, ()):
                 end = start + length
                 phrase = lower[start:end]
-                if len(phrase) < length:  # the text ends
+                if phrase not in self._phrases or len(phrase) < length:  # the text ends within the phrase
                     continue
                 if phrase in self._names and _is_meant(words, start, end):
                     names.append((start, end))

@@ -143,7 +143,8 @@ def _malformed(reading: _Reading) -> list[RefusedEdit]:
         before = reading.answer[max(0, edit.span.start_char - 12) : edit.span.end_char + 12]
         after = chosen[max(0, now.start_char - 12) : now.end_char + 12]
         for pattern, reason in _DEFECTS:
-            if len(pattern.findall(after)) > len(pattern.findall(before)):
+            n_after = len(pattern.findall(after))
+            if n_after and n_after > len(pattern.findall(before)):
                 found.append(RefusedEdit(edit.phrase_id, f"{reason} in {after!r}"))
         if _opens(edit.span.text) != _opens(edit.replacement):
             found.append(RefusedEdit(edit.phrase_id, f"brackets no longer match in {after!r}"))
