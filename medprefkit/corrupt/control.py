@@ -15,6 +15,7 @@ from medprefkit.errors import ImageError
 from medprefkit.protocols import Corruption, Image, Mask
 
 _COMPACT_SHARE = 0.5  # of the disc around a gathered control that it must fill
+_SPECK_SHARE = 0.01  # of the lesion: a smaller part that fits nowhere is left out of the control
 _MOST_PARTS = 32  # moved one by one; of more, near ones move together
 
 
@@ -59,6 +60,7 @@ def healthy_control(
     scene = scene_of(image, away & body.tissue, region)
     loose = scene_of(image, away, region)
     target = np.zeros_like(lesion_mask)
+    n_lesion = np.count_nonzero(lesion_mask)
     for part in parts_of(region, at_most=_MOST_PARTS):
         lesion_part = lesion_mask & part
         found = _shifted(lesion_part, part, scene, corruption, away)
@@ -66,8 +68,10 @@ def healthy_control(
             found = _shifted(lesion_part, part, loose, corruption, away)
         if found is None:
             found = _gathered(lesion_part, part, loose, corruption, away)
+        n = int(lesion_part.sum())
+        if found is None and n < _SPECK_SHARE * n_lesion:
+            continue
         if found is None:
-            n = int(lesion_part.sum())
             raise ImageError("no_healthy_tissue", f"no healthy tissue holds a part of {n} lesion pixels; no control")
         target |= found
         claimed = grow(corruption.region(found), 1)
