@@ -51,6 +51,9 @@ _FAMILIES = (
 _DENIAL_AFTER = re.compile(r"^\s+(?:is|are|was|were|does|do|appears?|seems?)\b[^.;]*?\b(?:not|no|normal)\b", re.I)
 
 
+_PROPERTY = re.compile(r"\b(?:densit(?:y|ies)|intensity|signal|shadows?|lucency)$", re.I)
+
+
 def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str, prompt: str) -> Verdict | None:
     """Judge the answer to a question that asks for one thing; None where the reference fills no slot of this kind.
 
@@ -85,6 +88,8 @@ def judge_slot(claim: Claim, others: Sequence[Claim], facts: Facts, answer: str,
         return unverifiable(claim, "slot_partly_right", evidence)
     if claim.certainty != "certain" or not all(_excludes(claim, truth, facts) for truth in same_kind):
         return unverifiable(claim, "slot_not_comparable", evidence)
+    if claim.kind == "finding" and _PROPERTY.search(claim.span.text):
+        return unverifiable(claim, "slot_names_a_property", evidence)  # a density is a look, not a disease
     if claim.kind == "finding" and any(_elsewhere(claim, truth) for truth in same_kind):
         return unverifiable(claim, "slot_differs_in_place_too", evidence)
     if claim.kind == "other":

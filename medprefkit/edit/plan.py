@@ -35,6 +35,7 @@ _THINGS = frozenset({"finding", "device"})
 _RENAMED = frozenset({"wrong_modality", "wrong_view_plane", "wrong_organ", "wrong_diagnosis"})
 _DENIES_ANEW = re.compile(r"\b(?:no|not|without|nor|free|negative)\b", re.I)
 _NO_BEFORE = re.compile(r"\bno\s+(?:\w+\s+)?$", re.I)
+_REASON = re.compile(r"\b(?:because|since|as\s+evidenced|as\s+it\s+(?:shows|is)|based\s+on)\b", re.I)
 _VIEW = re.compile(r"\b(?:AP|PA|axial|coronal|sagittal|lateral|frontal|transverse)\b", re.I)
 _LEAD_WORDS = 5
 """At most so many words ("In this case,") before the words that point back, for a sentence to be about the thing."""
@@ -258,6 +259,10 @@ class Plan:
         rest = self._text[end : question.sentence.end_char]
         if ";" in rest and not any(m.start > end + rest.index(";") for m in self._made.changes):
             self._made.add(Refusal(ids, "a second clause rests on the first word"))
+            return
+        reason = _REASON.search(rest)
+        if reason is not None and not any(m.start >= end + reason.start() for m in self._made.changes):
+            self._made.add(Refusal(ids, "the body gives a reason for the first word"))
             return
         if self._verdict(question).truth.lower() == "yes" and self._names_another_view():
             self._made.add(Refusal(ids, "the body names another view than the one asked about"))
