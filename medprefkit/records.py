@@ -171,10 +171,10 @@ class MaskRef(Record):
     path: str
     """Empty where there is an annotation instead."""
     annotation: str = ""
-    """JSON, as `annotations.mask_of_annotation` takes it: run lengths, polygons or boxes that the source's row holds."""
+    """JSON, as `annotations.mask_of_annotation` takes it: run lengths, polygons or boxes of the source's row."""
     image_index: int = 0
     classes: tuple[str, ...] = ()
-    """Which classes of the mask are lesion: numbers, colours, segments or categories; all of them where empty."""
+    """Which classes of the mask are lesion: numbers, colours, segments or categories; all where empty."""
     label: str = ""
     """What the mask shows, in the source's words ("ground glass"); empty where the source does not say."""
     place_px: tuple[int, int] | None = None

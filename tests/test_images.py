@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from medprefkit.errors import ImageError
-from medprefkit.imaging import pictures
 from medprefkit.images import (
     ViewChoice,
     encode_png,
@@ -25,6 +24,7 @@ from medprefkit.images import (
     resolve,
     verify_image,
 )
+from medprefkit.imaging import pictures
 from medprefkit.records import View
 
 RAMP = np.arange(0, 240, 5, np.uint8).reshape(6, 8)  # 6 rows, 8 columns: turning it shows
