@@ -85,7 +85,9 @@ def test_a_format_is_told_by_its_columns(ours: Path, tmp_path: Path, to: ExportN
     assert read_pairs(str(written(ours, tmp_path, to))).format == {"llava": "mmedpo"}.get(to, to)
 
 
-@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize(
+    "to", [pytest.param(to, marks=[] if to in {"jsonl", "rrpo"} else [pytest.mark.slow]) for to in TARGETS]
+)
 def test_what_was_exported_is_imported_and_trains_as_ours(ours: Path, tmp_path: Path, to: ExportName) -> None:
     folder = written(ours, tmp_path, to)
     done = import_pairs(

@@ -58,8 +58,12 @@ def made_run(tmp_path: Path, name: str = "run", *, stamp: str = "", answer: str 
     ("source", "why"),
     [
         ({"credentialed": True}, "made (CC0-1.0): 3 rows, under a data use agreement"),
-        ({"no_redistribution": True}, "made (CC0-1.0): 3 rows, may not be passed on"),
-        ({"licence": "CC-BY-NC-ND-4.0"}, "made (CC-BY-NC-ND-4.0): 3 rows, no derivatives"),
+        pytest.param(
+            {"no_redistribution": True}, "made (CC0-1.0): 3 rows, may not be passed on", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"licence": "CC-BY-NC-ND-4.0"}, "made (CC-BY-NC-ND-4.0): 3 rows, no derivatives", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_rows_that_may_not_be_shared_stay_here(tmp_path: Path, source: dict[str, Any], why: str) -> None:
