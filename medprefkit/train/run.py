@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments, set_seed
+from transformers import AutoConfig, TrainingArguments, set_seed
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from medprefkit import __version__
 from medprefkit.errors import TrainError
@@ -89,6 +90,7 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         model_path = str(_tiny(out_dir, texts_of(splits), told.seed))
     else:
         model_path = str(Path(told.model).expanduser()) if told.model.startswith("~") else told.model
+    _refuse_without_images(model_path)
     processor = load_processor(model_path)
     collator = PreferenceCollator(
         processor,
@@ -132,6 +134,15 @@ def train(dataset_dir: str | Path, out_dir: Path, *, resume: bool = False, **opt
         if rows.eval is not None and not _is_evaluated(trainer.state.log_history, trainer.state.global_step):
             trainer.evaluate()
         return _finish(trainer, processor, out_dir, summary, rows)
+
+
+def _refuse_without_images(model_path: str) -> None:
+    try:
+        kind = AutoConfig.from_pretrained(model_path).model_type
+    except (OSError, ValueError, KeyError):  # no such model: the loading of its processor says which
+        return
+    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise TrainError(f"{model_path} ({kind}) takes no images; train needs an image-text-to-text model")
 
 
 def _model_and_reference(told: TrainOptions, model_path: str) -> tuple[Any, Any]:

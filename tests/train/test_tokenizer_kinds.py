@@ -15,7 +15,7 @@ SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|user|>", "<|assistant|>"]
 
 # right and wrong words of one place, in a sentence with what has more or fewer bytes, units or pieces than characters
 WORDS = [
-    ("left", "right"), ("5 mm", "15 mm"), ("İleri", "hafif"), ("naïve", "nai\u0308ve"), ("😀", "👩‍⚕️"), 
+    ("left", "right"), ("5 mm", "15 mm"), ("İleri", "hafif"), ("naïve", "nai\u0308ve"), ("😀", "👩‍⚕️"),
     ("ﬁbrosis", "fibrosis"),
     ("e\u0301dème", "atelectasis"), ("胸水", "气胸"), ("≥3–4", "×2"), ("T1‑weighted", "T2"),
 ]  # fmt: skip

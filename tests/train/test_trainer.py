@@ -16,6 +16,7 @@ from transformers import AutoModelForImageTextToText, TrainingArguments
 from medprefkit.build.features import features
 from medprefkit.errors import DatasetError, ModelError, TrainError
 from medprefkit.models.loading import load_base_model, load_processor, quiet
+from medprefkit.train import run as run_module
 from medprefkit.train.collate import PreferenceCollator
 from medprefkit.train.forward import ResponseScorer
 from medprefkit.train.journal import SPEED
@@ -319,6 +320,44 @@ def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
     assert isinstance(names["model"], PeftModel)
 
 
+def weights_load(*_: Any, **__: Any) -> None:
+    raise AssertionError("weights were loaded before the refusal")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tune": "full"}, "tune full is not possible under FSDP: use tune lora, or DDP"),
+        ({"reference_cache": "x"}, "reference_cache is not possible under FSDP: use DDP, or no cache"),
+        ({"quantization": "4bit"}, "quantization 4bit is not possible under FSDP: use DDP"),
+    ],
+)
+def test_what_fsdp_excludes_is_one_line_before_any_work(
+    pairs: Path, tmp_path: Path, options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(TrainError, match=says):
+        train(pairs, tmp_path / "adapter", model="/nowhere", **{**QUICK, **options})
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_model_without_image_input_is_one_line_before_its_weights(
+    pairs: Path, tmp_path: Path, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    tokenizer = processor.tokenizer
+    with quiet():
+        LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "text")
+        tokenizer.save_pretrained(tmp_path / "text")
+        (tmp_path / "text" / "chat_template.jinja").write_text(processor.chat_template)
+    monkeypatch.setattr(run_module, "load_base_model", weights_load)
+    with pytest.raises(TrainError, match=r"text \(llama\) takes no images; train needs an image-text-to-text") as error:
+        train(pairs, tmp_path / "adapter", model=str(tmp_path / "text"), **QUICK)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -336,11 +375,25 @@ def test_tiny_llava_needs_no_model(pairs: Path, tmp_path: Path) -> None:
         ({"report_to": ("paper",)}, "report_to must be of mlflow, tensorboard, trackio, wandb, got 'paper'"),
         ({"max_answer_tokens": 0}, "max_answer_tokens must be at least 1, got 0"),
         ({"preset": "tisdpo"}, "needs the column 'chosen_token_weights' in the dataset"),
+        ({"streaming": True, "max_steps": None}, "streaming needs max_steps: a stream has no length"),
+        (
+            {"streaming": True, "group_by_length": True},
+            "group_by_length needs the length of every row before the first",
+        ),
+        ({"streaming": True, "reference_cache": "x"}, "reference_cache keeps rows by their number"),
+        ({"objective": {"kl_form": "jensen_shannon", "alpha_forward": 0.1}}, "needs alpha_forward = alpha_reverse"),
+        ({"objective": {"betta": 1.0}}, "no setting named 'betta'; there are: alpha_forward"),
     ],
 )
 def test_a_user_s_mistake_is_one_line_before_any_work(
-    pairs: Path, tmp_path: Path, tiny_model: Path, options: dict[str, Any], says: str
+    pairs: Path,
+    tmp_path: Path,
+    tiny_model: Path,
+    options: dict[str, Any],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(run_module, "load_base_model", weights_load)
     with pytest.raises((TrainError, ModelError), match=says) as error:
         train(pairs, tmp_path / "adapter", **{"model": str(tiny_model), **QUICK, **options})
     assert "\n" not in str(error.value)
