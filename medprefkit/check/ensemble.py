@@ -7,16 +7,16 @@ Differs: the rules propose and the model's calibrated probability decides, since
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from medprefkit.check.nli import NliChecker, Reading, abstain, is_checked
 from medprefkit.check.reference import ReferenceChecker
-from medprefkit.check.statements import LABELS
 from medprefkit.records import Case, Claim, Verdict
 
 CHECKER = "ensemble"
 
+_LEAST = 1e-9  # below it the model says nothing of either
+_LIKELIER = 0.5  # "supported" edits nothing: the likelier of the two is enough
 _SILENT = frozenset({"reference_silent", "place_not_stated"})
 """Rules that found nothing to decide by; any other abstention has a reason that the model does not outweigh."""
 
@@ -24,8 +24,9 @@ _SILENT = frozenset({"reference_silent", "place_not_stated"})
 class EnsembleChecker:
     """Judges claims by the reference rules and by a learned checker.
 
-    A claim that the rules call wrong stays so where the model's probability for "contradicted" is at least
-    `false_edit_cost / (1 + false_edit_cost)`: a correction then costs less, in expectation, than leaving the claim.
+    The rules say where the reference speaks of a claim; given that it does, the model's probability of "contradicted"
+    rather than "supported" decides: a claim that the rules call wrong stays so where it is at least
+    `false_edit_cost / (1 + false_edit_cost)`. A correction then costs less, in expectation, than leaving the claim.
 
     Args:
         model: As of the `nli` checker.
@@ -92,16 +93,16 @@ class EnsembleChecker:
         return tuple(_follow(claims, first))
 
     def _one(self, claim: Claim, ruled: Verdict, reading: Reading | None) -> Verdict:
-        if reading is None:
+        if reading is None or ruled.label == "unverifiable":
             return ruled.model_copy(update={"checker": CHECKER})
-        sure = reading.probabilities[LABELS.index(ruled.label)]
-        said = LABELS[int(np.argmax(reading.probabilities))]
-        if ruled.label == "unverifiable":
-            return ruled.model_copy(update={"checker": CHECKER})
-        stands = sure >= self._threshold if ruled.label == "contradicted" else said != "contradicted"
-        if stands:
+        supported, contradicted, _ = reading.probabilities
+        wrong = contradicted / max(supported + contradicted, _LEAST)
+        sure = wrong if ruled.label == "contradicted" else 1.0 - wrong
+        if sure >= (self._threshold if ruled.label == "contradicted" else _LIKELIER):
             return ruled.model_copy(update={"checker": CHECKER, "score": (ruled.score + sure) / 2})
-        rule = f"{ruled.label}_by_{ruled.rule}_but_{said}_by_nli"
+        opposite = "supports" if ruled.label == "contradicted" else "contradicts"
+        said = "is_unsure" if sure >= _LIKELIER else opposite
+        rule = f"{ruled.label}_by_{ruled.rule}_but_nli_{said}"
         return abstain(claim, CHECKER, rule, 1.0 - sure, ruled.evidence)
 
 
