@@ -23,6 +23,7 @@ _SIZED = re.compile(
     r"kidney|ventricles?)(?:\s+(?:silhouette|shadow|size|contours?|region|knob|arch))?)",
     re.I,
 )
+_LOW_VOLUMES = re.compile(r"(?:\w+ly\s+)?(?:low|reduced|decreased|diminished)\s+(?P<noun>lung volumes?)", re.I)
 _OF_SIZE = frozenset({"enlarged", "oversized", "large", "big", "hypertrophied"})
 OF_NOUN = re.compile(
     r"(?:[\w-]+\s+)?(?:evidence|signs?|indications?|areas?|foci|regions?|patches)\s+of\s+(?:an?\s+)?", re.I
@@ -84,6 +85,8 @@ def _told_apart(text: str, group: Sequence[NounPhrase]) -> list[NounPhrase]:
 
 def _normal_sized(phrase: str) -> str | None:
     """Return "a normal-sized heart" for "an enlarged heart", or None where the phrase is no such thing."""
+    if (volumes := _LOW_VOLUMES.fullmatch(phrase)) is not None:
+        return f"normal {volumes['noun']}"
     found = _SIZED.fullmatch(phrase)
     if found is None or any(not is_empty_under_no(w) for w in _between(found)):
         return None

@@ -49,6 +49,7 @@ _DESCRIBED = frozenset({"finding", "device", "organ", "location"})
 """Kinds whose attributes are words of their own; a size with its unit is one value."""
 _SIZE = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:x|×|by)\s*\d+(?:\.\d+)?)*\s*(?:mm|cm|millimet\w+|centimet\w+)\b", re.I)
 _ADJECTIVE_ONLY = re.compile(r"(?:\w+[\s-])?\w+(?:al|ary|ic|ous|ular)$", re.I)
+_WEIGHTED_TWICE = re.compile(r"\b(T[12])W(?=[\s-]+weighted\b)", re.I)
 _VERB_NEXT = re.compile(r"\s+(?P<verb>is|are)\b(?!\s+(?:the|an?)\s+organs?)")
 _PIECE = re.compile(r"\w+|\W")
 _SIDES = frozenset({"left", "right", "left-sided", "right-sided"})
@@ -276,6 +277,7 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
             truth = truth[: theirs.start()]
         if ours is not None and theirs is None and not _OWN_NOUN.search(truth) and _takes_noun(verdict, noun):
             truth = f"{truth}{ours[0]}"
+    truth = _WEIGHTED_TWICE.sub(r"\1", truth + text[end : end + 10])[: -len(text[end : end + 10]) or None]
     opens = not text[:start].strip() or text[:start].rstrip()[-1] in ".!?:"
     return _cased(truth, target, opens=opens)
 

@@ -13,6 +13,7 @@ from medprefkit.api import correct
         ("Endotracheal tube terminates in the right mainstem bronchus.", "The endotracheal tube is in the trachea.",
          "Endotracheal tube terminates in the trachea."),
         ("There is a left chest pacemaker. No effusion.", "No pacemaker.", "There is no chest pacemaker. No effusion."),
+        ("Clear lungs. Low lung volumes.", "The lungs are well expanded.", "Clear lungs. Normal lung volumes."),
         ("There is a definite pneumonia.", "Possible pneumonia.", "There is a possible pneumonia."),
         ("There is no pericolonic fat stranding.", "There is pericolonic fat stranding.",
          "There is pericolonic fat stranding."),
