@@ -185,9 +185,10 @@ def claim_text(claim: Claim, claims: Sequence[Claim], *, form: Literal["focus", 
     and otherwise a sentence of its own ("There is no pneumothorax."), since an NLI model judges all that it is told.
     """
     sentence = " ".join(claim.sentence.text.split())
-    if form == "focus":
-        return f"{claim.span.text}: {sentence}"
     alone = all(c is claim or not _meet(c, claim.sentence) for c in claims)
+    if form == "focus":
+        whole = alone and claim.kind == "normality"  # "normal" alone does not say of what
+        return f"{sentence.rstrip(' .') if whole else claim.span.text}: {sentence}"
     if alone or claim.kind == "normality":
         return sentence
     phrase = " ".join(claim.phrase.text.split())
