@@ -37,6 +37,8 @@ _STUDY = (
     r"findings|chest x-rays?|ct|observations?|visits?)\b"
 )
 _UNTIL = r"[^,.;]*"
+_PERSON = r"(?:(?:the |this )?patient|he|she)"
+"""Who a report is about."""
 
 # A row is what it is, what it needs, its pattern. No sentence matches without one of the words that it needs, or a word
 # that holds one: most sentences have none, and looking for a word is far quicker than for a pattern.
@@ -157,6 +159,36 @@ _WHOLE: tuple[tuple[AsideKind, str, str], ...] = (
         r"\bthe (?:above|given|provided) (?:answer|description|report)\b",
     ),
     (
+        "meta_text",
+        "hope question let know happy",
+        r"^\W*(?:i hope|hopefully,?) (?:that )?(?:this|these|it|my)\b|^\W*(?:please )?let me know\b|"
+        r"^\W*(?:if you have|feel free)\b[^.;]*\b(?:questions?|ask|concerns?)\b|"
+        r"\bi(?:'m| am| would be|'d be) happy to\b",
+    ),
+    (
+        "meta_text",
+        "answer interpretation description analysis response assessment note remember mind",
+        r"\bmy (?:answer|interpretation|description|analysis|response|assessment) (?:is|may|might|can|could|should)\b|"
+        r"^\W*(?:please )?(?:note|remember|keep in mind) that [^.;]*\b(?:qualified|licensed|trained|board-certified|"
+        r"medical|healthcare|professional)\b[^.;]*\b(?:confirm|interpret\w*|review|verify|diagnos\w*)|"
+        r"\b(?:this|the|these|my|above) (?:answer|interpretation|description|analysis|response|assessment)s? "
+        r"(?:is|are) (?:\w+ )?(?:based (?:\w+ )?on the (?:\w+ )?(?:image|picture|scan|radiograph|information)|helpful|"
+        r"not a substitute|not intended|for (?:informational|educational))",
+    ),
+    (
+        "recommendation",
+        "should must",
+        r"^\W*(?:\w+ ){0,4}?(?:treatment|therapy|antibiotics?|medications?|surgery|biopsy|drainage|anticoagulation|"
+        r"chemotherapy|consultation) (?:should|must) be\b",
+    ),
+    (
+        "recommendation",
+        "should must need advised",
+        rf"^\W*{_PERSON} (?:should|must|needs? to|is advised to|may need|will need) (?:\w+ )?(?:consult|see|seek|"
+        r"undergo|receive|have|be (?:referred|treated|admitted|started|followed|evaluated|monitored)|follow|visit|"
+        r"contact|surgery|treatment)\b",
+    ),
+    (
         "recommendation",
         "recommended advis warranted suggested",
         r"\b(?:is|are|be|would be) (?:\w+ )?(?:recommended|advised|warranted|suggested|"
@@ -186,10 +218,21 @@ _WHOLE: tuple[tuple[AsideKind, str, str], ...] = (
     ),
     (
         "context",
-        "patient",
-        r"^\W*(?:the )?patient (?:has been|has|had|is|was) (?:a )?(?:(?:known|past|"
-        r"prior) )?(?:history|undergone|admitted|diagnosed|presenting|complaining|scheduled|"
-        r"being treated)",
+        "patient he she",
+        rf"^\W*{_PERSON} (?:has been|has|had|is|was) (?:\w+ly )?(?:a |an )?(?:(?:known|past|prior|long|previous|"
+        r"significant|medical|clinical) ){0,3}(?:history|undergone|admitted|diagnosed|presenting|complaining|scheduled|"
+        r"being treated|being evaluated|receiving|taking|suffering|known to have|hospitali[sz]ed|referred)\b",
+    ),
+    (
+        "context",
+        "patient he she",
+        rf"^\W*{_PERSON} (?:\w+ly )?(?:presented|presents|complained|complains|reported|reports|underwent|suffers|"
+        r"suffered|smokes|smoked|takes|received|denies|was treated) (?!no\b)",
+    ),
+    (
+        "context",
+        "year",
+        r"^\W*(?:(?:the )?(?:patient|individual|person) is|he is|she is|this is) (?:a |an )\d+[-\s]years?[-\s]old\b",
     ),
 )  # fmt: skip
 

@@ -242,6 +242,15 @@ def test_a_sentence_that_speaks_of_an_earlier_finding_is_its_phrase() -> None:
         ("There is a mass. As an AI, I cannot see images.", "meta_text", " As an AI, I cannot see images."),
         ("There is no mass. This contradicts the original findings.", "meta_text",
          " This contradicts the original findings."),
+        ("The lungs are clear. The patient has a known history of heavy smoking.", "context",
+         " The patient has a known history of heavy smoking."),
+        ("She underwent a mastectomy in May. The lungs are clear.", "context", "She underwent a mastectomy in May."),
+        ("The lungs are clear. Surgical drainage should be considered.", "recommendation",
+         " Surgical drainage should be considered."),
+        ("The lungs are clear. Feel free to ask any further questions.", "meta_text",
+         " Feel free to ask any further questions."),
+        ("The lungs are clear. Keep in mind that only a trained physician can verify it.", "meta_text",
+         " Keep in mind that only a trained physician can verify it."),
     ],
 )  # fmt: skip
 def test_asides_are_stretches_that_may_be_deleted(text: str, kind: str, phrase: str) -> None:
