@@ -7,7 +7,7 @@ PIP     = $(BIN)/pip --disable-pip-version-check --quiet
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart test test-all check format schemas bench clean
+.PHONY: quickstart test test-all check format schemas bench quality clean
 
 quickstart: $(VENV)/installed      ## data in; dataset, card, trained adapter and page out
 	rm -rf runs/quickstart
@@ -36,6 +36,19 @@ bench: $(VENV)/installed           ## every benchmark; DATA=FOLDER, with text/ a
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/detect.py $(addsuffix /text,$(DATA))
 	$(BIN)/python benchmarks/corrupt.py $(addsuffix /images,$(DATA))
+
+# Labelled answers beside baselines, every other line of one file also by itself (a part whose misses nobody reads), real reports
+# against themselves and against themselves in other words, known errors by type.
+REPORTS = $(DATA)/text/iu_xray_reports/indiana_reports.csv --id uid --text findings --text impression
+
+quality: $(VENV)/installed         ## how right the text side is; DATA=FOLDER with gold/ and text/
+	mkdir -p runs/quality
+	awk 'NR % 2' $(DATA)/gold/gold_dev2.jsonl > runs/quality/odd_lines.jsonl
+	$(BIN)/medprefkit evaluate detection --gold $(DATA)/gold/gold_dev.jsonl --gold $(DATA)/gold/gold_dev2.jsonl \
+	  --gold runs/quality/odd_lines.jsonl
+	$(BIN)/medprefkit evaluate self $(REPORTS)
+	$(BIN)/medprefkit evaluate self $(REPORTS) --paraphrase 0
+	$(BIN)/medprefkit evaluate injected $(REPORTS) --misses runs/quality/misses.jsonl
 
 # torch first and alone: the CPU build, where one is offered. Then everything in one resolve under the same constraints.
 $(VENV)/installed: pyproject.toml constraints.txt
