@@ -21,6 +21,10 @@ from medprefkit.records import ATTRIBUTE_ERROR, Attribute, AttributeKind, Claim,
 
 _SIDE_BEFORE = re.compile(r"\b(?:left|right)\s+(?:main(?:stem)?\s+)?$", re.I)
 """The side of a structure that a tip lies in goes with its name."""
+_PLACE_FORMS = {"base": ("base", "bases", "basilar", "bibasilar"), "apex": ("apex", "apices", "apical", "biapical")}
+"""Noun, nouns, adjective, adjective of both sides."""
+_TWO_SIDED = {"bibasilar": "base", "bibasal": "base", "biapical": "apex"}
+_NUMBER_OR_NOT = re.compile(r"\d+(?:\.\d+)?|\D+")
 _ORDER: tuple[AttributeKind, ...] = (
     "laterality", "location", "measurement", "quantity", "severity", "temporal", "descriptor",
 )  # fmt: skip
@@ -52,6 +56,8 @@ def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdi
         side = _SIDE_BEFORE.search(answer[: span[0]])
         span = (side.start() if side is not None else span[0], span[1])
         truth = worst.truth.span.text
+    if worst.attribute.kind == "measurement" and len(mistakes) == 1:
+        span, truth = _one_number(span, answer, truth)
     error: ErrorType = "wrong_device" if claim.kind == "device" else ATTRIBUTE_ERROR[worst.attribute.kind]
     severity: Severity = "significant" if any(m.severity == "significant" for m in mistakes) else "insignificant"
     wrong = Wrong(error, span_of(answer, *span), truth, severity)
@@ -59,8 +65,7 @@ def judge_attributes(claim: Claim, named: Sequence[Claim], answer: str) -> Verdi
 
 
 def _mistake(claim: Claim, named: Sequence[Claim], kind: AttributeKind) -> _Mistake | None:
-    ours = [a for a in claim.attributes if a.kind == kind]
-    theirs = [a for c in named for a in c.attributes if a.kind == kind]
+    ours, theirs = _unlike(claim, named, kind)
     if len({a.value for a in ours}) != 1 or len({a.value for a in theirs}) != 1:
         return None
     if claim.kind == "device" and kind == "location":
@@ -68,7 +73,30 @@ def _mistake(claim: Claim, named: Sequence[Claim], kind: AttributeKind) -> _Mist
         severity: Severity | None = "significant" if _other_structure(ours[0].value, theirs[0].value) else None
     else:
         severity = _apart(ours[0], theirs[0])
-    return _Mistake(ours[0], theirs[0], severity) if severity else None
+    return _Mistake(ours[0], theirs[0], severity) if severity and _can_be_written(ours[0], theirs[0]) else None
+
+
+def _can_be_written(ours: Attribute, theirs: Attribute) -> bool:
+    """Tell whether the true place fits the form of the wrong one: "in the apex" takes "base", not "retrocardiac"."""
+    forms = _PLACE_FORMS.get(ours.value, ())
+    return ours.kind != "location" or ours.span.text.lower() not in forms[:2] or theirs.value in _PLACE_FORMS
+
+
+def _unlike(
+    claim: Claim, named: Sequence[Claim], kind: AttributeKind
+) -> tuple[Sequence[Attribute], Sequence[Attribute]]:
+    """Return what the two sides do not share of a kind: in "mild chronic" against "mild acute" the age alone differs.
+
+    Where the reference describes several things of the name, each otherwise, all that it says counts.
+    """
+    ours = [a for a in claim.attributes if a.kind == kind]
+    theirs = [a for c in named for a in c.attributes if a.kind == kind]
+    values = {a.value for a in ours}
+    described = [v for c in named if (v := {a.value for a in c.attributes if a.kind == kind})]
+    if kind in {"laterality", "measurement"} or any(v != described[0] for v in described):
+        return ours, theirs
+    shared = values & {a.value for a in theirs}
+    return [a for a in ours if a.value not in shared], [a for a in theirs if a.value not in shared]
 
 
 def _other_structure(a: str, b: str) -> bool:
@@ -93,7 +121,7 @@ def _apart(ours: Attribute, theirs: Attribute) -> Severity | None:
         case "measurement":
             wrong = measures_differ(a, b)
         case "severity":
-            return degrees_apart(a, b)
+            return degrees_apart(a, b) or ("significant" if exclude(a, b) else None)
         case "descriptor":
             return "insignificant" if exclude(a, b) else None
         case "temporal":
@@ -114,21 +142,49 @@ def _written(start: int, end: int, answer: str, mistakes: Sequence[_Mistake]) ->
     """Write the target again with the reference's values."""
     pieces: list[str] = []
     cursor = start
+    side = next((m.truth.value for m in mistakes if m.attribute.kind == "laterality"), "")
     for mistake in sorted(mistakes, key=_position):
         span = mistake.attribute.span
+        if span.start_char < cursor:
+            continue  # side and place of one word, written together
+        if mistake.attribute.kind in {"laterality", "location"} and span.text.lower() in _TWO_SIDED and side:
+            place = next((m.truth.value for m in mistakes if m.attribute.kind == "location"), "")
+            place = place if place in _PLACE_FORMS else _TWO_SIDED[span.text.lower()]
+            pieces += [answer[cursor : span.start_char], f"{side} {_PLACE_FORMS[place][2]}"]
+            cursor = span.end_char
+            continue
         pieces += [answer[cursor : span.start_char], _fitted(mistake)]
         cursor = span.end_char
     return "".join([*pieces, answer[cursor:end]])
 
 
+def _one_number(span: tuple[int, int], answer: str, truth: str) -> tuple[tuple[int, int], str]:
+    """Narrow a wrong measure to its wrong number, where no more than that differs: "2 mm" and "5 mm", not "2 cm"."""
+    ours = [(m.start(), m[0]) for m in _NUMBER_OR_NOT.finditer(answer[slice(*span)])]
+    theirs = [m[0] for m in _NUMBER_OR_NOT.finditer(truth)]
+    unlike = [k for k, ((_, a), b) in enumerate(zip(ours, theirs, strict=False)) if a.lower() != b.lower()]
+    if len(ours) != len(theirs) or len(unlike) != 1 or not ours[unlike[0]][1][0].isdigit():
+        return span, truth
+    at, number = ours[unlike[0]]
+    return (span[0] + at, span[0] + at + len(number)), theirs[unlike[0]]
+
+
 def _fitted(mistake: _Mistake) -> str:
     """Put the true value into the form of the wrong word: "left-sided" becomes "right-sided", not "right"."""
     ours, theirs = mistake.attribute, mistake.truth
+    if ours.kind == "measurement":
+        return theirs.span.text
     lowered = ours.span.text.lower()
+    if ours.kind == "location" and theirs.value in _PLACE_FORMS and ours.value in _PLACE_FORMS:
+        forms = _PLACE_FORMS[ours.value]
+        form = forms.index(lowered) if lowered in forms else 3 if lowered in _TWO_SIDED else 2
+        return _PLACE_FORMS[theirs.value][form]
+    if ours.kind == "location" and {ours.value, theirs.value} & {"hilar", *_PLACE_FORMS}:
+        return theirs.span.text.lower()
     if ours.value in lowered and theirs.value != "bilateral":
         at = lowered.index(ours.value)
         return ours.span.text[:at] + theirs.value + ours.span.text[at + len(ours.value) :]
-    return theirs.span.text if ours.kind == "measurement" or theirs.value in lexicon().concepts else theirs.value
+    return theirs.span.text if theirs.value in lexicon().concepts else theirs.value
 
 
 def _position(mistake: _Mistake) -> int:

@@ -59,6 +59,8 @@ class Mention(NamedTuple):
             return True
         if mark.kind == "laterality":
             return mark.value != "midline"
+        if mark.value == "calcified":
+            return self.kind == "finding" and self.concept != "calcification"
         zoned = self.kind == "finding" or self.predicate or self.concept.startswith("lung")
         return mark.kind == "location" and zoned
 

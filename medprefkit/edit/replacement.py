@@ -48,6 +48,7 @@ _SPELLED = {
 _DESCRIBED = frozenset({"finding", "device", "organ", "location"})
 """Kinds whose attributes are words of their own; a size with its unit is one value."""
 _SIZE = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:x|×|by)\s*\d+(?:\.\d+)?)*\s*(?:mm|cm|millimet\w+|centimet\w+)\b", re.I)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ADJECTIVE_ONLY = re.compile(r"(?:\w+[\s-])?\w+(?:al|ary|ic|ous|ular)$", re.I)
 _WEIGHTED_TWICE = re.compile(r"\b(T[12])W(?=[\s-]+weighted\b)", re.I)
 _VERB_NEXT = re.compile(r"\s+(?P<verb>is|are)\b(?!\s+(?:the|an?)\s+organs?)")
@@ -171,7 +172,7 @@ def replace_attributes(text: str, claim: Claim, verdict: Verdict) -> list[Change
         at = target.start_char + word.start()
         kind = next((a.kind for a in claim.attributes if a.span.start_char <= at < a.span.end_char), None)
         error = ATTRIBUTE_ERROR.get(kind) if kind is not None else None
-        if error is None:
+        if error is None or kind == "measurement":  # number and unit are one
             return [replace_words(text, claim, verdict)]
         span = span_of(text, at, at + len(word[0]))
         made = replace_words(
@@ -263,7 +264,7 @@ def _fitted(text: str, start: int, end: int, verdict: Verdict) -> str | None:
     truth = _without_twin(truth)
     if verdict.error_type == "wrong_descriptor" and (_SIZE.search(truth) is not None or "," in truth):
         return None  # it describes more than the one quality
-    if verdict.error_type == "wrong_measurement":
+    if verdict.error_type == "wrong_measurement" and not (_NUMBER.fullmatch(target) and _NUMBER.fullmatch(truth)):
         sizes = _SIZE.findall(truth)
         if len(sizes) != 1:
             return None

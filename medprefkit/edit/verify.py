@@ -12,7 +12,7 @@ from typing import NamedTuple
 from medprefkit.edit.decisions import linked_claims, to_edit
 from medprefkit.lexicon import lexicon
 from medprefkit.offsets import apply_edits
-from medprefkit.records import Case, Claim, Edit, Span, Verdict
+from medprefkit.records import ATTRIBUTE_ERROR, Case, Claim, Edit, Span, Verdict
 
 
 class RefusedEdit(NamedTuple):
@@ -171,7 +171,10 @@ def _says_the_same(claim: Claim, verdict: Verdict, now: Claim, reading: _Reading
         return False
     if verdict.error_type == "wrong_certainty":
         return now.certainty == claim.certainty
-    wrong = [a for a in claim.attributes if _inside(a.span, verdict.target) and reading.touched(a.span) is not None]
+    wrong = [a for a in claim.attributes if _meet(a.span, verdict.target) and reading.touched(a.span) is not None]
+    named = {a.span for a in wrong if ATTRIBUTE_ERROR[a.kind] == verdict.error_type}
+    # "bibasilar" is a side and a place: where its side is wrong, the place stays
+    wrong = [a for a in wrong if a.span not in named or ATTRIBUTE_ERROR[a.kind] == verdict.error_type]
     if claim.kind == "device":
         wrong = [a for a in wrong if a.kind != "laterality"]  # the side of where its tip lies, not its own
     if wrong and verdict.target != claim.phrase:
@@ -305,8 +308,8 @@ def _begins_lower(answer: str, start: int, chosen: str, now: Span) -> bool:
     return at_start and first.isupper() and follows.islower()
 
 
-def _inside(span: Span, target: Span | None) -> bool:
-    return target is not None and target.start_char <= span.start_char and span.end_char <= target.end_char
+def _meet(span: Span, target: Span | None) -> bool:
+    return target is not None and span.start_char < target.end_char and target.start_char < span.end_char
 
 
 def _position(edit: Edit) -> tuple[int, int]:
