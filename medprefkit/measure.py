@@ -3,6 +3,7 @@
 The one place that runs the tool in order to measure it. Nothing is written to a run directory.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from medprefkit.context import RunContext
-from medprefkit.errors import RecipeError, SourceError
+from medprefkit.errors import ImageError, RecipeError, SourceError
 from medprefkit.evaluate.comparison import Comparison, compare
 from medprefkit.evaluate.detection import expected_text
 from medprefkit.evaluate.faults import find_faults
@@ -18,11 +19,12 @@ from medprefkit.evaluate.readings import Judged, Labelled, Reading, read_labelle
 from medprefkit.evaluate.report import Section
 from medprefkit.evaluate.rewording import reword
 from medprefkit.evaluate.tables import tables_of
+from medprefkit.images import read_ref, resolve
 from medprefkit.models.calls import CallStore
 from medprefkit.offsets import apply_edits
 from medprefkit.protocols import Checker, Detector, Editor, Image
 from medprefkit.recipe import PluginSpec
-from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, Source, Verdict
+from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, ImageRef, Source, Verdict
 from medprefkit.seeds import rng_for
 from medprefkit.sources.rows import BrokenRow, Row, read_rows
 from medprefkit.steps import CheckStep, DetectStep, EditStep, judge_cases
@@ -43,17 +45,27 @@ class Tool:
         check: A registered checker's name.
         edit: A registered editor's name.
         check_with: The checker's options, each `KEY=VALUE` with a YAML value, as below `check.with` of a recipe.
+        images: Folder of the images that labelled answers name; None: they are judged without.
 
     Raises:
         RecipeError: If a name is not installed, or an option is not the checker's.
     """
 
-    def __init__(self, *, detect: str, check: str, edit: str, check_with: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, detect: str, check: str, edit: str, check_with: Sequence[str] = (), images: Path | None = None
+    ) -> None:
+        self.images, self.options = images, _options(check_with)
         detector: Detector = plug_in("detectors", PluginSpec(use=detect))
-        checker: Checker = plug_in("checkers", PluginSpec(use=check, with_=_options(check_with)), _context())
+        checker: Checker = plug_in("checkers", PluginSpec(use=check, with_=self.options), _context(images))
+        self.checker = checker
         self._editor: Editor = plug_in("editors", PluginSpec(use=edit))
         self._detect, self._check = DetectStep(detector), CheckStep(checker)
         self._edit = EditStep(self._editor, detector, checker)
+
+    def read(self, examples: Sequence[Example], texts: Sequence[str]) -> list[Case]:
+        """Return the texts with what they claim, not yet judged."""
+        cases = [_case(example, text) for example, text in zip(examples, texts, strict=True)]
+        return [Case(c.example, c.answer, claims) for c, claims in zip(cases, self._detect(cases), strict=True)]
 
     def judge(self, examples: Sequence[Example], texts: Sequence[str]) -> list[Judged]:
         """Judge one text an example against the example's reference; a text with edits is read and judged again."""
@@ -108,26 +120,30 @@ class Tool:
         return left
 
 
-def _context() -> RunContext:
-    """Return what a checker that asks models is lent: labelled answers have no images, and calls are kept."""
+def _context(images: Path | None) -> RunContext:
+    """Return what a checker that asks models is lent: the images of a folder, no masks, and calls are kept."""
     return RunContext(
         run_seed=0,
         stage="check",
         calls=CallStore(CALLS, run="evaluation"),
-        images=_no_images,
-        without_lesion=_no_images,
+        images=functools.partial(_images, images),
+        without_lesion=_without_lesion,
         policy=None,
-        member=_member,
+        member=functools.partial(_member, images),
     )
 
 
-def _member(use: str, options: Mapping[str, Any]) -> Checker:
-    member: Checker = plug_in("checkers", PluginSpec(use=use, with_=dict(options)), _context())
+def _member(images: Path | None, use: str, options: Mapping[str, Any]) -> Checker:
+    member: Checker = plug_in("checkers", PluginSpec(use=use, with_=dict(options)), _context(images))
     return member
 
 
-def _no_images(_: Example) -> tuple[Image, ...]:
-    return ()
+def _images(folder: Path | None, example: Example) -> tuple[Image, ...]:
+    return tuple(read_ref(folder, ref) for ref in example.images) if folder is not None else ()
+
+
+def _without_lesion(_: Example) -> None:
+    """Labelled answers have no lesion masks."""
 
 
 def read_labels(file: Path) -> list[Labelled]:
@@ -146,12 +162,27 @@ def read_labels(file: Path) -> list[Labelled]:
 
 def measure_labelled(tool: Tool, labelled: Sequence[Labelled]) -> list[Reading]:
     """Judge every labelled answer, and its labelled correction, against its reference."""
-    examples = [
-        _example(item.row.id, item.prompt, item.reference, is_report=item.row.task == "report") for item in labelled
-    ]
+    examples = [example_of(item, tool.images) for item in labelled]
     answers = tool.judge(examples, [item.row.answer for item in labelled])
     corrected = tool.judge(examples, [expected_text(item.row) for item in labelled])
     return [Reading(*both) for both in zip(labelled, answers, corrected, strict=True)]
+
+
+def example_of(item: Labelled, images: Path | None) -> Example:
+    """Return what a labelled answer answers, with its image where that is a file below the folder."""
+    example = _example(item.row.id, item.prompt, item.reference, is_report=item.row.task == "report")
+    found = (ImageRef(path=item.image),) if images is not None and _is_at_hand(images, item.image) else ()
+    source = _SOURCE.model_copy(update={"credentialed": item.credentialed})
+    return example.model_copy(update={"images": found, "source": source})
+
+
+def _is_at_hand(images: Path, name: str) -> bool:
+    if not name:
+        return False
+    try:
+        return resolve(images, name).is_file()
+    except ImageError:
+        return False
 
 
 class Measured(NamedTuple):

@@ -33,6 +33,14 @@ class _Asked(NamedTuple):
     corrupted: Request | None
 
 
+class _Answered(NamedTuple):
+    """What came back about one claim."""
+
+    claim: Claim
+    clean: Outcome
+    corrupted: Outcome | None
+
+
 class VlmChecker:
     """Asks a vision-language model, in this process or behind an endpoint, about each claim that an image can show.
 
@@ -42,7 +50,7 @@ class VlmChecker:
         revision: Which state of the model a server runs, in your words.
         contradicted_below: A claim is wrong where the probability that it is true, of yes against no, is below this.
         supported_above: It is right where that is above this. In between, the checker abstains. The defaults abstain
-            often: what a model's probabilities are worth is to be measured on labelled pairs.
+            often: `medprefkit evaluate detection --calibrate` finds what a model's probabilities are worth.
         min_grounding_nats: What the log-odds of yes must lose with the lesion for a yes to count, where there is a
             corrupted image.
         precision: Of a model in this process.
@@ -114,21 +122,40 @@ class VlmChecker:
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; what an image cannot show, and cases without images, are left alone."""
+        verdicts = []
+        for case, answered in zip(batch, self._ask(batch), strict=True):
+            said = {one.claim.claim_id: self._verdict(case, *one) for one in answered}
+            unasked = "not_visible" if case.example.images else "no_image"
+            verdicts.append(tuple(said.get(c.claim_id) or abstain(c, CHECKER, unasked) for c in _claims(case)))
+        return verdicts
+
+    def probabilities(self, batch: Sequence[Case]) -> list[dict[str, float]]:
+        """Return, for each case, claim id -> the probability that the claim is true, 0 to 1, before any threshold.
+
+        A claim that is not asked about, or answered without log-probabilities, is not in it.
+        """
+        return [
+            {
+                one.claim.claim_id: _probability(one.claim, odds)
+                for one in answered
+                if (odds := _log_odds(one.clean)) is not None and math.isfinite(odds)
+            }
+            for answered in self._ask(batch)
+        ]
+
+    def _ask(self, batch: Sequence[Case]) -> list[list[_Answered]]:
         if self._desk is None:
             raise ValueError("attach the context of a run first")
         asked = [self.questions(case) for case in batch]
         requests = [r for of_case in asked for one in of_case for r in (one.clean, one.corrupted) if r is not None]
         outcomes = iter(self._desk.ask(requests))
-        verdicts = []
-        for case, of_case in zip(batch, asked, strict=True):
-            said: dict[str, Verdict] = {}
-            for one in of_case:
-                clean = next(outcomes)
-                corrupted = next(outcomes) if one.corrupted is not None else None
-                said[one.claim.claim_id] = self._verdict(case, one.claim, clean, corrupted)
-            unasked = "not_visible" if case.example.images else "no_image"
-            verdicts.append(tuple(said.get(c.claim_id) or abstain(c, CHECKER, unasked) for c in _claims(case)))
-        return verdicts
+        return [
+            [
+                _Answered(one.claim, next(outcomes), next(outcomes) if one.corrupted is not None else None)
+                for one in of_case
+            ]
+            for of_case in asked
+        ]
 
     def questions(self, case: Case) -> list[_Asked]:
         """Return what is asked about a case: nothing where it has no image that can be read."""
@@ -161,7 +188,7 @@ class VlmChecker:
 
     def _judge(self, case: Case, claim: Claim, odds: float, grounding: float | None) -> Verdict:
         rule = "yes_no_word" if math.isinf(odds) else "yes_no_logps"
-        is_true = _sigmoid(odds if claim.polarity == "affirmed" else -odds)
+        is_true = _probability(claim, odds)
         if self._contradicted_below <= is_true <= self._supported_above:
             return abstain(claim, CHECKER, "not_sure")
         if odds > 0.0 and grounding is not None and grounding < self._min_grounding_nats:
@@ -205,7 +232,9 @@ def _log_odds(outcome: Outcome) -> float | None:
     return {"yes": math.inf, "no": -math.inf}.get(word)
 
 
-def _sigmoid(odds: float) -> float:
+def _probability(claim: Claim, odds_of_yes: float) -> float:
+    """Return the probability that the claim is true; a denial is true where the answer is no."""
+    odds = odds_of_yes if claim.polarity == "affirmed" else -odds_of_yes
     return 1.0 / (1.0 + math.exp(-odds)) if odds > -700.0 else 0.0
 
 

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medprefkit.cli import checking, evaluation_corruption, evaluation_findings, injecting
 from medprefkit.cli.arguments import CheckWithOption
+
+if TYPE_CHECKING:
+    from medprefkit.measure import Tool
 
 evaluate_app = typer.Typer(
     help="How right it is: measured on labelled answers.", no_args_is_help=True, rich_markup_mode=None
@@ -47,13 +50,36 @@ def detection(
     check: CheckOption = "reference",
     check_with: CheckWithOption = None,
     edit: EditOption = "minimal",
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder of the images that the answers name under `image`, for a checker that looks at them.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Only with --check vlm: find its thresholds, and write them to this file for a recipe."
+        ),
+    ] = None,
+    precision: Annotated[
+        float,
+        typer.Option(
+            help="Of --calibrate: wanted share of right verdicts. A cost of c missed errors for a wrong correction is "
+            "c / (1 + c)."
+        ),
+    ] = 0.95,
 ) -> None:
     """Measure detection, edits and abstention on labelled answers, beside baselines that know no medicine."""
     from medprefkit import measure  # heavy: the stages
     from medprefkit.evaluate.report import write_report
     from medprefkit.evaluate.tables import as_text
 
-    tool = measure.Tool(detect=detect, check=check, edit=edit, check_with=check_with or ())
+    tool = measure.Tool(detect=detect, check=check, edit=edit, check_with=check_with or (), images=images)
+    if calibrate is not None:
+        _calibrate(tool, gold, calibrate, precision)
     measured = measure.measure_files(tool, gold)
     if as_json:
         typer.echo(json.dumps({one.name: one.comparison.as_json() for one in measured}, indent=2))
@@ -62,6 +88,16 @@ def detection(
     if report is not None:
         write_report(report, [one.section for one in measured])
         typer.echo(f"every miss and false alarm: {report / 'report.html'}", err=True)
+
+
+def _calibrate(tool: "Tool", gold: list[Path], file: Path, precision: float) -> None:
+    from medprefkit import measure_vlm  # heavy: the stages
+
+    labels = measure_vlm.score_labelled(tool, gold)
+    typer.echo(measure_vlm.left_out_text(labels), err=True)
+    found = measure_vlm.calibrate(labels.claims, precision=precision)
+    measure_vlm.write_recipe_lines(file, tool.options, labels, found)
+    typer.echo(f"{measure_vlm.calibration_text(labels, found)}\n\nthresholds: {file}", err=True)
 
 
 @evaluate_app.command("self", epilog="Example: medprefkit evaluate self reports.csv --text findings --text impression")

@@ -52,11 +52,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A labelled answer with what it answers and what it is judged against."""
+    """A labelled answer with what it answers and what it is judged against.
+
+    `image` is the file's name below some folder, empty where the label names none; `credentialed` answers and their
+    images never leave this machine.
+    """
 
     row: GoldRow
     prompt: str
     reference: str
+    image: str = ""
+    credentialed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Reading:
 def read_labelled(values: Mapping[str, object]) -> Labelled:
     """Read one line of a labelled file, as `read_gold`, with its `prompt` and `reference`.
 
+    `image`, a name, and `credentialed`, true or false, may be there.
+
     Raises:
         SourceError: If a key is missing, or an error's text is not what stands at its characters.
     """
@@ -78,4 +86,10 @@ def read_labelled(values: Mapping[str, object]) -> Labelled:
     for key in ("prompt", "reference"):
         if not isinstance(values.get(key), str):
             raise SourceError(f"gold row {row.id!r} has no text under {key!r}; it is what the answer is judged by")
-    return Labelled(row, str(values["prompt"]), str(values["reference"]))
+    return Labelled(
+        row,
+        str(values["prompt"]),
+        str(values["reference"]),
+        image=str(values.get("image") or ""),
+        credentialed=values.get("credentialed") is True,
+    )

@@ -1,0 +1,250 @@
+"""Calibrating the checker `vlm`: its probabilities on labelled claims become the thresholds of a recipe.
+
+The one place that joins the checker's probabilities, the labels and the bounds of `check/calibration.py`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from medprefkit.check.calibration import (
+    Bin,
+    bin_numbers,
+    calibration_error,
+    claims_needed,
+    proven_threshold,
+    reliability,
+)
+from medprefkit.check.vlm import VlmChecker
+from medprefkit.errors import RecipeError, SourceError
+from medprefkit.evaluate.detection import GoldRow
+from medprefkit.evaluate.intervals import Rate, draw_answers, rate_of
+from medprefkit.evaluate.tables import Table, as_text, cell
+from medprefkit.measure import Tool, example_of, read_labels
+from medprefkit.records import Claim
+
+_BATCH = 16
+_N_RESAMPLES = 1000
+_N_BINS = 10
+
+
+class ScoredClaim(NamedTuple):
+    """A claim of a labelled answer.
+
+    Attributes:
+        answer: Which answer it stands in; intervals are drawn over answers.
+        probability: That it is true, as the checker says; None where it says none.
+        is_true: As labelled.
+    """
+
+    answer: str
+    probability: float | None
+    is_true: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Thresholds for a wanted precision, and what they would have done on the claims that they come from.
+
+    Attributes:
+        contradicted_below: 0 where no threshold is shown to be precise enough.
+        supported_above: 1 where none is.
+        called_wrong: Of claims called contradicted, those that are wrong.
+        called_right: Of claims called supported, those that are true.
+        wrong_found: Of wrong claims, those called contradicted.
+        left_alone: Of all claims, those that the checker would abstain from.
+        error: Expected calibration error of the probabilities, before any threshold.
+        bins: What it is made of.
+    """
+
+    precision: float
+    contradicted_below: float
+    supported_above: float
+    called_wrong: Rate
+    called_right: Rate
+    wrong_found: Rate
+    left_alone: Rate
+    error: Rate
+    bins: tuple[Bin, ...]
+
+
+def calibrate(claims: Sequence[ScoredClaim], *, precision: float, seed: int = 0) -> Calibration:
+    """Return the thresholds at which the checker is shown to be right in the wanted share of its verdicts.
+
+    Args:
+        claims: Labelled claims; those without a probability are left out.
+        precision: Wanted share of right verdicts, of either label, above 0.5 and below 1.
+        seed: Decides the bootstrap samples of answers.
+
+    Raises:
+        RecipeError: If the precision is out of range.
+        SourceError: If there are too few claims of a label for any threshold to be shown; says how many it takes.
+    """
+    if not 0.5 < precision < 1.0:
+        raise RecipeError(f"--precision must be above 0.5 and below 1, got {precision}")
+    scored = [(c.answer, c.probability, c.is_true) for c in claims if c.probability is not None]
+    n_true, needed = sum(is_true for *_, is_true in scored), claims_needed(precision)
+    if min(n_true, len(scored) - n_true) < needed:
+        raise SourceError(
+            f"too few labelled claims to calibrate on: {n_true} true and {len(scored) - n_true} wrong ones have an "
+            f"image and a probability, and a precision of {precision:g} takes at least {needed} of each; "
+            "label more answers, or ask for less with --precision"
+        )
+    sure = np.array([probability for _, probability, _ in scored])
+    truth = np.array([is_true for *_, is_true in scored])
+    below, above = _thresholds(sure, truth, precision)
+    wrong, right = sure < below, sure > above
+    answers = {name: k for k, name in enumerate(dict.fromkeys(name for name, *_ in scored))}
+    of_answer = np.array([answers[name] for name, *_ in scored])
+    draws = draw_answers(len(answers), _N_RESAMPLES, seed)
+
+    def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Rate:
+        parts, wholes = (np.bincount(of_answer, weights=w, minlength=len(answers)) for w in (part & whole, whole))
+        return rate_of(parts, wholes, draws)
+
+    return Calibration(
+        precision=precision,
+        contradicted_below=below,
+        supported_above=above,
+        called_wrong=share(~truth, wrong),
+        called_right=share(truth, right),
+        wrong_found=share(wrong, ~truth),
+        left_alone=share(~(wrong | right), np.ones(len(sure), dtype=np.bool_)),
+        error=_error(sure, truth, of_answer, draws),
+        bins=_bins(sure, truth),
+    )
+
+
+def _thresholds(sure: NDArray[np.float64], truth: NDArray[np.bool_], precision: float) -> tuple[float, float]:
+    """Return (contradicted_below, supported_above), a hair beyond the last claim that is taken: both are strict."""
+    wrong = proven_threshold(1.0 - sure, ~truth, precision=precision)
+    right = proven_threshold(sure, truth, precision=precision)
+    below = 0.0 if wrong is None else float(np.nextafter(sure[1.0 - sure >= wrong].max(), 1.0))
+    above = 1.0 if right is None else float(np.nextafter(right, 0.0))
+    return below, above
+
+
+def _bins(sure: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    return reliability(np.stack([1.0 - sure, sure], axis=1), truth.astype(np.intp), n_bins=_N_BINS)
+
+
+def _error(
+    sure: NDArray[np.float64], truth: NDArray[np.bool_], of_answer: NDArray[np.intp], draws: NDArray[np.intp]
+) -> Rate:
+    """Return the calibration error: over bins, how far confidence and right verdicts add up to something else."""
+    confidence = np.maximum(sure, 1.0 - sure)
+    gaps = np.zeros((draws.shape[1], _N_BINS))  # each answer's part of each bin's gap
+    np.add.at(gaps, (of_answer, bin_numbers(confidence, _N_BINS)), confidence - ((sure > 0.5) == truth))
+    sizes = np.bincount(of_answer, minlength=len(gaps))
+    errors = np.abs(gaps[draws].sum(axis=1)).sum(axis=1) / sizes[draws].sum(axis=1)
+    low, high = (float(q) for q in np.quantile(errors, [0.025, 0.975]))
+    return Rate(calibration_error(_bins(sure, truth)), low, high, len(sure))
+
+
+class Labels(NamedTuple):
+    """The labelled claims of some files, and what could not be used.
+
+    Attributes:
+        claims: Every claim that is labelled true or wrong, of answers whose image is at hand.
+        n_answers: Labelled answers in all.
+        n_without_image: Of these, those that name no image or one that is not below the folder.
+        n_unverifiable: Claims in spans that nothing speaks to; left out.
+    """
+
+    claims: list[ScoredClaim]
+    n_answers: int
+    n_without_image: int
+    n_unverifiable: int
+
+
+def score_labelled(tool: Tool, files: Sequence[Path]) -> Labels:
+    """Ask the tool's checker about every claim of labelled answers whose image is at hand.
+
+    Raises:
+        RecipeError: If the checker is not `vlm`, or no folder of images is given.
+        SourceError: As `measure.read_labels`.
+    """
+    checker = tool.checker
+    if not isinstance(checker, VlmChecker):
+        raise RecipeError("--calibrate finds the thresholds of `vlm`: add --check vlm --check-with model=...")
+    if tool.images is None:
+        raise RecipeError("--calibrate asks about images: name their folder with --images")
+    labelled = [(file, item) for file in files for item in read_labels(file)]
+    examples = [(f"{file}:{item.row.id}", item.row, example_of(item, tool.images)) for file, item in labelled]
+    pictured = [one for one in examples if one[2].images]
+    claims: list[ScoredClaim] = []
+    n_unverifiable = 0
+    starts = range(0, len(pictured), _BATCH)
+    for start in tqdm(starts, desc="claims", unit="batch", disable=None, leave=False, dynamic_ncols=True):
+        batch = pictured[start : start + _BATCH]
+        cases = tool.read([example for *_, example in batch], [row.answer for _, row, _ in batch])
+        for (name, row, _), case, said in zip(batch, cases, checker.probabilities(cases), strict=True):
+            for claim in case.claims.answer if case.claims is not None else ():
+                truth = truth_of(claim, row)
+                n_unverifiable += truth is None
+                if truth is not None:
+                    claims.append(ScoredClaim(name, said.get(claim.claim_id), truth))
+    return Labels(claims, len(examples), len(examples) - len(pictured), n_unverifiable)
+
+
+def truth_of(claim: Claim, row: GoldRow) -> bool | None:
+    """Return whether a claim is true as labelled: not where an error shares a character with it, None where unknown."""
+    start, end = claim.span.start_char, claim.span.end_char
+    if claim.role != "yes_no":  # an answer of one word is asked about by its question, the rest by its phrase
+        start, end = min(start, claim.phrase.start_char), max(end, claim.phrase.end_char)
+    if any(error.start_char < end and start < error.end_char for error in row.errors):
+        return False
+    return None if any(a < end and start < b for a, b in row.unverifiable) else True
+
+
+def calibration_text(labels: Labels, found: Calibration) -> str:
+    """Return what was found, and on how much."""
+    counts = Counter((c.probability is not None, c.is_true) for c in labels.claims)
+    rows = (
+        ("called contradicted and is wrong", cell(found.called_wrong), str(found.called_wrong.n)),
+        ("called supported and is true", cell(found.called_right), str(found.called_right.n)),
+        ("wrong claims found", cell(found.wrong_found), str(found.wrong_found.n)),
+        ("claims left alone", cell(found.left_alone), str(found.left_alone.n)),
+        ("expected calibration error", cell(found.error), str(found.error.n)),
+    )
+    title = (
+        f"Thresholds for a precision of {found.precision:g}, from {counts[True, True]} true and {counts[True, False]} "
+        "wrong claims; the shares are those of these very claims"
+    )
+    reliable = tuple((f"{b.confidence:.2f}", f"{b.accuracy:.2f}", str(b.n)) for b in found.bins)
+    tables = (Table(title, ("share", "95 %", "of"), rows), Table("Reliability", ("sure", "right", "claims"), reliable))
+    return as_text(tables)
+
+
+def left_out_text(labels: Labels) -> str:
+    """Return one line on what was not used."""
+    unscored = sum(c.probability is None for c in labels.claims)
+    return (
+        f"left out: {labels.n_without_image} of {labels.n_answers} answers without an image at hand, "
+        f"{labels.n_unverifiable} unverifiable claims, {unscored} claims without a probability (not visible, or the "
+        "model gives none)"
+    )
+
+
+def write_recipe_lines(file: Path, options: dict[str, Any], labels: Labels, found: Calibration) -> None:
+    """Write the section `check` of a recipe, with the checker's options and its thresholds, and where they come from.
+
+    Args:
+        file: Replaced where it exists; its folder is made.
+        options: Of the checker.
+        labels: What it was calibrated on.
+        found: Its thresholds.
+    """
+    thresholds = {"contradicted_below": found.contradicted_below, "supported_above": found.supported_above}
+    lines = yaml.safe_dump({"check": {"use": "vlm", "with": options | thresholds}}, sort_keys=False, allow_unicode=True)
+    told = [*calibration_text(labels, found).splitlines(), "", left_out_text(labels)]
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in told)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(comment + lines, "utf-8")
