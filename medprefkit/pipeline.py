@@ -32,7 +32,8 @@ from medprefkit.records import (
     Record,
     Verdicts,
 )
-from medprefkit.store import Counts, RunDir
+from medprefkit.review import read_decisions
+from medprefkit.store import Counts, RunDir, write_text
 from medprefkit.wiring import make_step, read_sources
 
 logger = logging.getLogger(__name__)
@@ -66,22 +67,36 @@ _TREES: dict[str, Callable[[Recipe, RunDir, Callable[[], Iterator[Case]], Path],
 }
 
 
-def run(recipe: Recipe, run_dir: Path, *, resume: bool = False) -> None:
+def run(recipe: Recipe, run_dir: Path, *, resume: bool = False, decisions: Path | None = None) -> None:
     """Run every stage of a recipe, from its sources to its page.
+
+    Args:
+        recipe: The recipe.
+        run_dir: Where the run lives.
+        resume: Continue a run that was stopped.
+        decisions: A file of decisions on the run's pairs, kept with the run; None for those that it holds, if any.
 
     Raises:
         RunError: If the directory cannot be used or continued, or a stage drops more than `max_dropped_share`.
+        DatasetError: If the file holds no decisions.
         MedPrefKitError: Whatever a stage says of its input.
     """
     store = RunDir(run_dir, n_shards=recipe.shards)
     with store.lock():
         _open(store, recipe, resume=resume)
+        _take_decisions(store, decisions)
         for stage in stages_of(recipe):
             _stage(stage, recipe, store)
 
 
-def run_stage(stage: StageName, recipe: Recipe, run_dir: Path) -> None:
+def run_stage(stage: StageName, recipe: Recipe, run_dir: Path, *, decisions: Path | None = None) -> None:
     """Run one stage on what the stages before it left in the run directory; what is complete is left as it is.
+
+    Args:
+        stage: Its name.
+        recipe: The recipe.
+        run_dir: Where the run lives.
+        decisions: As `run` takes it.
 
     Raises:
         RunError: If a stage before it is not complete, or as `run`.
@@ -91,6 +106,7 @@ def run_stage(stage: StageName, recipe: Recipe, run_dir: Path) -> None:
     store = RunDir(run_dir, n_shards=recipe.shards)
     with store.lock():
         _open(store, recipe, resume=True)
+        _take_decisions(store, decisions)
         _stage(stage, recipe, store)
 
 
@@ -162,6 +178,23 @@ def _open(store: RunDir, recipe: Recipe, *, resume: bool) -> None:
         "policy": adapter_revision(Path(recipe.policy).expanduser()) if recipe.policy is not None else "",
     }
     store.open(identity, {"recipe.yaml": recipe_yaml(recipe)}, resume=resume)
+
+
+def _take_decisions(store: RunDir, decisions: Path | None) -> None:
+    """Keep decisions with the run; what was made without them is made again."""
+    if decisions is None:
+        return
+    lines = "".join(f"{decision.model_dump_json()}\n" for decision in read_decisions(decisions).values())
+    kept = store.root / products.DECISIONS
+    if kept.is_file() and kept.read_text("utf-8") == lines:
+        return
+    if store.tree_done("train"):
+        raise RunError(
+            f"{store.root / 'train'} was trained before this review; move it away, or choose another --run-dir"
+        )
+    for tree in ("build", "publish", "view"):
+        store.discard(tree)
+    write_text(kept, lines)
 
 
 def _stage(stage: StageName, recipe: Recipe, store: RunDir) -> None:

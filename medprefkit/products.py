@@ -20,37 +20,47 @@ from medprefkit.publish.index_only import INDEX, write_index
 from medprefkit.publish.licences import terms_of
 from medprefkit.publish.manifest import write_manifest
 from medprefkit.recipe import Recipe, read_recipe, recipe_hash, recipe_yaml
-from medprefkit.records import Case, Dropped, Example, PreferencePair
+from medprefkit.records import Case, Dropped, Edit, Edits, Example, PreferencePair
+from medprefkit.review import read_decisions, reviewed
 from medprefkit.sharing import audit_facts, draw_pictures
 from medprefkit.store import RunDir, write_text
 from medprefkit.view.page import write_page
+from medprefkit.view.pictures import Trio, trios_of
 from medprefkit.view.sheet import write_sheet
-from medprefkit.view.shown import ShownPair
+from medprefkit.view.shown import Counts, ShownPair
 from medprefkit.view.terminal import print_pairs
-from medprefkit.wiring import call_store, data_root, prompts_of
+from medprefkit.wiring import call_store, data_root, edit_step, prompts_of
 
 logger = logging.getLogger(__name__)
+
+DECISIONS = "decisions.jsonl"
+"""A run's file of what a person decided about its pairs; none where nobody did."""
 
 _RECORD_STAGES = ("sources", "generate", "detect", "check", "edit", "corrupt")
 
 
 def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], folder: Path) -> None:
-    """Join pairs, split them and write the dataset.
+    """Join pairs, as they were reviewed, split them and write the dataset.
 
     Raises:
-        DatasetError: If no pair is left.
+        DatasetError: If no pair is left, or a decision is about another text or about no pair.
     """
-    outcomes = (
-        make_pair(
-            case,
-            recipe_hash=recipe_hash(recipe),
-            package_version=__version__,
-            prompts=prompts_of(recipe),
-            max_edited_share=recipe.build.max_edited_share,
-            grow_empty_spans=recipe.build.grow_empty_spans,
-        )
-        for case in cases()
+    make = functools.partial(
+        make_pair,
+        recipe_hash=recipe_hash(recipe),
+        package_version=__version__,
+        prompts=prompts_of(recipe),
+        max_edited_share=recipe.build.max_edited_share,
+        grow_empty_spans=recipe.build.grow_empty_spans,
     )
+    decided = store.root / DECISIONS
+    decisions = read_decisions(decided) if decided.is_file() else {}
+    step = functools.cache(functools.partial(edit_step, recipe, store.root))  # models are loaded for a correction only
+
+    def verify(case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
+        return step().verify(case, edits)
+
+    outcomes = reviewed(cases(), decisions, make=make, verify=verify)
     write_dataset(
         outcomes if recipe.generate.samples == 1 else _without_repeats(outcomes),
         folder,
@@ -144,20 +154,49 @@ def train(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder
 
 
 def view(recipe: Recipe, store: RunDir, _: Callable[[], Iterator[Case]], folder: Path) -> None:
-    """Write the page and a sheet of the pictures."""
+    """Write the page, its pictures inside it, and a sheet of the pictures."""
+    write_view(recipe, store, folder, n_pairs=recipe.view.pairs, beside=False)
+
+
+def write_view(recipe: Recipe, store: RunDir, folder: Path, *, n_pairs: int, beside: bool) -> Counts:
+    """Write the page of a run and a sheet of its pictures.
+
+    Args:
+        recipe: Of the run.
+        store: The run.
+        folder: An existing folder.
+        n_pairs: At most so many pairs are shown.
+        beside: Put the pictures into a folder beside the page.
+
+    Returns:
+        What the run holds.
+    """
     root = data_root(recipe, store.root)
-    write_page(
+    counts = write_page(
         folder / "index.html",
         _shown(store),
         title=recipe.publish.title,
-        data_root=root,
-        run_dir=store.root,
-        n_pairs=recipe.view.pairs,
+        read=functools.partial(_pictures, root, store.root),
+        n_pairs=n_pairs,
+        folder=picture_folder(folder) if beside else None,
         dropped=dropped(store),
         history=_history(store.root / "train" / "log.jsonl"),
         language=recipe.publish.language,
     )
     write_sheet(folder / "pictures.png", _shown(store), data_root=root, run_dir=store.root)
+    return counts
+
+
+def _pictures(root: Path, run_dir: Path, shown: ShownPair) -> list[Trio]:
+    return trios_of(shown.pair, data_root=root, run_dir=run_dir)
+
+
+def picture_folder(folder: Path) -> Path:
+    """Return the folder of a page's pictures, empty."""
+    pictures = folder / "pictures"
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir()
+    return pictures
 
 
 def show(run_dir: Path, *, n_pairs: int, error_type: str | None) -> None:
@@ -166,10 +205,20 @@ def show(run_dir: Path, *, n_pairs: int, error_type: str | None) -> None:
     Raises:
         RunError: If there is no run, or it has not come to its pairs.
     """
+    _, store = opened_run(run_dir)
+    print_pairs(_shown(store), n_pairs=n_pairs, error_type=error_type, dropped=dropped(store))
+
+
+def opened_run(run_dir: Path) -> tuple[Recipe, RunDir]:
+    """Return a run's recipe and its directory.
+
+    Raises:
+        RunError: If there is no run.
+    """
     if not (run_dir / "recipe.yaml").is_file():
         raise RunError(f"{run_dir} holds no run; `medprefkit run` makes one")
-    store = RunDir(run_dir, n_shards=read_recipe(run_dir / "recipe.yaml").shards)
-    print_pairs(_shown(store), n_pairs=n_pairs, error_type=error_type, dropped=dropped(store))
+    recipe = read_recipe(run_dir / "recipe.yaml")
+    return recipe, RunDir(run_dir, n_shards=recipe.shards)
 
 
 def whereabouts(recipe: Recipe, root: Path) -> list[str]:

@@ -54,6 +54,7 @@ Outcome = Literal[
     "edit_incomplete",
     "edit_not_minimal",
     "answer_repeated",
+    "review_rejected",
 ]
 """Reasons that are a result, not a fault of the data: nothing to correct, or the tool abstains.
 

@@ -81,6 +81,20 @@ class EditStep:
             for case, proposed in zip(batch, self._editor(batch), strict=True)
         ]
 
+    def verify(self, case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
+        """Tell whether edits that a person made hold, all of them: none is taken back.
+
+        Returns:
+            The edits; `Dropped` with `edit_not_verified` where one does not hold, and with `edit_incomplete` where the
+            edited text still says what the checker knows to be significantly wrong.
+        """
+        claims = self._read(case, apply_edits(_answer(case), edits).text)
+        if refused := verify_edits(case, claims, edits):
+            detail = "; ".join(dict.fromkeys(reason for _, reason in refused))
+            return Dropped(id=case.example.id, stage="edit", reason="edit_not_verified", detail=detail)
+        chosen = apply_edits(_answer(case), edits).text
+        return self._complete(case, Edits(id=case.example.id, edits=edits, chosen=chosen), claims, [])
+
     def _settle(self, case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
         if not edits:
             return _nothing_to_edit(case)

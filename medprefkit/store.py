@@ -190,6 +190,10 @@ class RunDir:
         """Tell whether a stage that writes a tree is complete."""
         return (self.root / stage).is_dir()
 
+    def discard(self, stage: str) -> None:
+        """Remove what a stage that writes a tree left, so that it is made again."""
+        shutil.rmtree(self.root / stage, ignore_errors=True)
+
     def _read(self, stage: str, shard: int, name: str, kind: type[R]) -> Iterator[R]:
         if not self.is_done(stage, shard):
             raise RunError(f"{self.root / stage} is not complete; run `medprefkit {stage}` first, or `run --resume`")

@@ -184,14 +184,23 @@ def make_step(stage: str, recipe: Recipe, run_dir: Path) -> Step:
             return DetectStep(plug_in("detectors", recipe.detect))
         case "check":
             return CheckStep(_checker("check", recipe, run_dir))
-        case "edit":  # it reads and judges its own text again
-            detector, checker = plug_in("detectors", recipe.detect), _checker("edit", recipe, run_dir)
-            lent = replace(context_of("edit", recipe, run_dir), detector=detector, checker=checker)
-            return EditStep(plug_in("editors", recipe.edit, lent), detector, checker)
+        case "edit":
+            return edit_step(recipe, run_dir)
         case "corrupt":
             return _corrupt_step(recipe, run_dir)
         case _:
             raise ValueError(f"{stage} has no step")
+
+
+def edit_step(recipe: Recipe, run_dir: Path) -> EditStep:
+    """Build the step of `edit`, which reads and judges its own text again.
+
+    Raises:
+        RecipeError: If a plug-in is not installed or refuses an option.
+    """
+    detector, checker = plug_in("detectors", recipe.detect), _checker("edit", recipe, run_dir)
+    lent = replace(context_of("edit", recipe, run_dir), detector=detector, checker=checker)
+    return EditStep(plug_in("editors", recipe.edit, lent), detector, checker)
 
 
 def _box_regions(boxes: Literal["ellipse", "grabcut"] | BoxModelSpec, run_dir: Path) -> BoxRegions:

@@ -16,6 +16,12 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; may be repeated."),
 ]
+DecisionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="What a reviewer decided on the page of `medprefkit view`, as JSON lines."
+    ),
+]
 CheckWithOption = Annotated[
     list[str] | None,
     typer.Option("--check-with", metavar="KEY=VALUE", help="An option of the checker; may be repeated."),

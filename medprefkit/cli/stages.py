@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medprefkit.cli.arguments import RecipePath, RunDirOption, SetOption
+from medprefkit.cli.arguments import DecisionsOption, RecipePath, RunDirOption, SetOption
+from medprefkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from medprefkit.pipeline import StageName
@@ -22,7 +23,6 @@ _STAGES: "dict[StageName, str]" = {
     "corrupt": "Remove the lesions from the images, and damage healthy tissue as a control.",
     "build": "Join pairs, split by patient, write the dataset.",
     "publish": "Write the data card beside the Parquet files, as they would be shared.",
-    "view": "Write the page that shows the pairs.",
 }
 
 
@@ -45,6 +45,7 @@ def run(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Adapter that answers, and that training goes on from."),
     ] = None,
+    decisions: DecisionsOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate calls and tokens of models; send and write nothing.")
     ] = False,
@@ -57,10 +58,12 @@ def run(
         lines = estimate.describe(estimate.dry_run(read, root))
         if read.rounds is not None:
             lines.append(f"that is one round of {read.rounds}, and answers and verdicts once more at the end")
+    elif read.rounds is not None and decisions is not None:
+        raise RecipeError(f"{read.name}: a run of several rounds takes no --decisions; use them on one of its rounds")
     elif read.rounds is not None:
         lines = rounds.run_rounds(read, root, resume=resume)
     else:
-        pipeline.run(read, root, resume=resume)
+        pipeline.run(read, root, resume=resume, decisions=decisions)
         lines = [*products.asked(read, root), *products.whereabouts(read, root)]
     for line in lines:
         typer.echo(line)
@@ -73,7 +76,18 @@ def _stage_command(stage: "StageName") -> Callable[..., None]:
         read, root = _read(recipe, run_dir, set_)
         pipeline.run_stage(stage, read, root)
 
-    return command
+    def reviewed(
+        recipe: RecipePath,
+        run_dir: RunDirOption = None,
+        set_: SetOption = None,
+        decisions: DecisionsOption = None,
+    ) -> None:
+        from medprefkit import pipeline  # heavy: the stages
+
+        read, root = _read(recipe, run_dir, set_)
+        pipeline.run_stage(stage, read, root, decisions=decisions)
+
+    return reviewed if stage == "build" else command
 
 
 def _read(recipe: Path, run_dir: Path | None, overrides: list[str] | None) -> "tuple[Recipe, Path]":

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +11,10 @@ from PIL import Image as Pillow
 
 from medprefkit.images import read_ref
 from medprefkit.protocols import Image
-from medprefkit.records import ImageRef, PreferencePair, Region
+from medprefkit.records import PreferencePair, Region
 
 _JPEG_QUALITY = 86
+_OVERLAY = (255, 209, 102)
 
 
 class Picture(NamedTuple):
@@ -42,27 +44,60 @@ def trios_of(pair: PreferencePair, *, data_root: Path, run_dir: Path) -> list[Tr
         ImageError: If a file is missing, outside its root or unreadable.
     """
     corrupted = pair.corrupted
+    return trios_of_images(
+        pair,
+        [read_ref(data_root, ref) for ref in pair.images],
+        [read_ref(run_dir, ref) for ref in corrupted.corrupted] if corrupted is not None else [],
+        [read_ref(run_dir, ref) for ref in corrupted.control] if corrupted is not None else [],
+    )
+
+
+def trios_of_images(
+    pair: PreferencePair, clean: Sequence[Image], corrupted: Sequence[Image], control: Sequence[Image]
+) -> list[Trio]:
+    """Match the pictures of a pair, one entry per image of the example; partners may be missing."""
     trios: list[Trio] = []
-    for index, ref in enumerate(pair.images):
-        clean = read_ref(data_root, ref)
-        if corrupted is None or index >= len(corrupted.corrupted):
-            trios.append(Trio(Picture(clean, None), None, None))
+    for index, picture in enumerate(clean):
+        if pair.corrupted is None or index >= len(corrupted):
+            trios.append(Trio(Picture(picture, None), None, None))
             continue
-        without = read_ref(run_dir, corrupted.corrupted[index])
-        control = _control(corrupted.control[index : index + 1], run_dir)
-        region = None if np.array_equal(clean, without) else corrupted.region  # the lesion is on another image
-        trios.append(Trio(Picture(clean, region), Picture(without, region), control))
+        without = corrupted[index]
+        region = None if np.array_equal(picture, without) else pair.corrupted.region  # the lesion is on another image
+        beside = Picture(control[index], None) if index < len(control) else None
+        trios.append(Trio(Picture(picture, region), Picture(without, region), beside))
     return trios
 
 
-def data_uri(pixels: Image, side_px: int) -> str:
-    """Return a copy that fits into a square as a `data:` address; a smaller image keeps its size."""
+def jpeg(pixels: Image, side_px: int) -> bytes:
+    """Return a JPEG copy that fits into a square; a smaller image keeps its size."""
     picture = Pillow.fromarray(pixels)
     picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return buffer.getvalue()
 
 
-def _control(refs: tuple[ImageRef, ...], run_dir: Path) -> Picture | None:
-    return Picture(read_ref(run_dir, refs[0]), None) if refs else None
+def changed_png(clean: Picture, corrupted: Picture, side_px: int) -> bytes | None:
+    """Return the changed pixels as an overlay, yellow on nothing, as `jpeg` sizes a picture.
+
+    Returns:
+        A PNG; None where no pixel changed, or the two are not of one size.
+    """
+    if clean.pixels.shape != corrupted.pixels.shape:
+        return None
+    changed = (clean.pixels != corrupted.pixels).any(axis=-1)
+    if not changed.any():
+        return None
+    overlay = Pillow.fromarray(changed.astype(np.uint8) * 255)
+    overlay.thumbnail((side_px, side_px), Pillow.Resampling.BOX)
+    small = Pillow.fromarray((np.asarray(overlay) > 0).astype(np.uint8)).convert("P")
+    small.putpalette([0, 0, 0, *_OVERLAY])
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", transparency=0, bits=1, optimize=True)
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Return a picture as a `data:` address; `kind` is the ending of its file's name."""
+    media = "jpeg" if kind == "jpg" else kind
+    return f"data:image/{media};base64,{base64.b64encode(content).decode('ascii')}"

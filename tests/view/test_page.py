@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from made_pairs import corrupt, draw, make
 
 from medprefkit.records import Dropped, ErrorType, Source
+from medprefkit.view.cards import FAMILIES
 from medprefkit.view.curves import draw_curves
-from medprefkit.view.page import FAMILIES, write_page
+from medprefkit.view.page import write_page
+from medprefkit.view.pictures import Trio, trios_of
 from medprefkit.view.shown import Counts, ShownPair
 
 HOSTILE = (
@@ -47,7 +49,11 @@ class Reader(HTMLParser):
 
 def page(tmp_path: Path, pairs: list[ShownPair], **options: object) -> tuple[str, Counts]:
     path = tmp_path / "index.html"
-    given_ = {"title": "Pairs", "data_root": tmp_path / "data", "run_dir": tmp_path / "run"} | options
+
+    def read(shown: ShownPair) -> list[Trio]:
+        return trios_of(shown.pair, data_root=tmp_path / "data", run_dir=tmp_path / "run")
+
+    given_ = {"title": "Pairs", "read": read} | options
     counts = write_page(path, pairs, **given_)  # type: ignore[arg-type]  # a test's own options
     return path.read_text("utf-8"), counts
 
@@ -71,7 +77,7 @@ def test_a_pair_is_shown_with_its_marks_pictures_and_reasons(tmp_path: Path) -> 
     reader = read(html)
     marks = [attrs for tag, attrs in reader.tags if tag == "mark" and "data-k" in attrs]
     assert [mark["data-k"] for mark in marks] == ["1", "2", "1", "2"]
-    assert sum(tag == "img" for tag, _ in reader.tags) == 3
+    assert sum(tag == "img" for tag, _ in reader.tags) == 5  # three pictures, and the changed pixels over two
     # the region is 6 to 12 of 24 pixels, 4 to 8 of 16
     assert html.count("left:25.0%;top:25.0%;width:25.0%;height:25.0%") == 2
     told = " ".join("".join(reader.texts).split())
@@ -115,7 +121,7 @@ def test_any_text_leaves_the_tags_as_they_are(tmp_path: Path, text: str) -> None
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     html, _ = page(tmp_path, [pictured(tmp_path)])
-    assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:image/jpeg;base64,|#)", html)
+    assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:image/(?:jpeg|png);base64,|#)", html)
     assert not re.search(r"https?:|url\(|@import|//[a-z]+\.", html)
     assert "default-src 'none'" in html
 
@@ -145,7 +151,8 @@ def test_a_lost_picture_leaves_the_texts(tmp_path: Path) -> None:
 def test_drops_are_counted_with_a_few_examples(tmp_path: Path) -> None:
     drops = [Dropped(id=f"d{n}", stage="edit", reason="edit_refused", detail=f"why {n}") for n in range(7)]
     html, _ = page(tmp_path, [], dropped=drops)
-    assert [f"why {n}" in html for n in range(7)] == [True] * 4 + [False] * 3
+    assert [f"<bdi>why {n}</bdi>" in html for n in range(7)] == [True] * 4 + [False] * 3
+    assert [html.count(f"why {n}") for n in range(7)] == [2] * 4 + [1] * 3  # all are listed for the script
     assert "There is no pair to show." in html
 
 
