@@ -31,10 +31,11 @@ _IMAGE_INDICATES = re.compile(
     re.I,
 )
 _IS_CAUSING = re.compile(
-    rf"\b(?:is|are|be|and)\s+{_ADVERBS}(?:causing|leading\s+to|producing|resulting\s+in)\s+$",
+    rf"(?<!which )(?<!that )\b(?:is|are|be|and)\s+{_ADVERBS}(?:causing|leading\s+to|producing|resulting\s+in)\s+$",
     re.I,
 )
-"""A finite verb, whose object can be denied where it stands: "is causing no shift"."""
+"""A finite verb, whose object can be denied where it stands: "is causing no shift". A clause that only adds a
+consequence (", which is leading to ...") goes instead."""
 _CLAUSE_START = re.compile(
     r"(?:^|[;,]|,?\s+(?:and|but|while|whereas)|(?:Additionally|Furthermore|Moreover|Also|Finally|Lastly|However|"
     r"Specifically|In addition|Overall),)\s*$",
@@ -51,7 +52,7 @@ _EXISTS = re.compile(
 _ENDS = re.compile(r"\s*(?:[.;]|$)")
 _INFERS = re.compile(
     r"(?P<cut>,?\s+(?:(?:which|that)\s+(?:(?:appears?\s+to\s+be|may|might|could|can|would|is|are|also)\s+)*"
-    r"(?:suggests?|indicates?|causes?|causing|represents?|reflects?|indicative\s+of|suggestive\s+of|consistent\s+with)|"
+    r"(?:suggests?|indicates?|causes?|causing|leading\s+to|resulting\s+in|represents?|reflects?|indicative\s+of|suggestive\s+of|consistent\s+with)|"
     r"suggesting|suggestive\s+of|indicating|indicative\s+of|consistent\s+with|compatible\s+with|concerning\s+for|"
     r"suspicious\s+for|worrisome\s+for|representing|reflecting|likely\s+due\s+to|due\s+to|related\s+to|"
     r"secondary\s+to|causing|leading\s+to|resulting\s+in|"
