@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import yaml
@@ -30,6 +30,11 @@ from medprefkit.evaluate.tables import Table, as_text, cell
 from medprefkit.measure import Tool, example_of, read_labels
 from medprefkit.records import Claim
 
+Truth = Literal["true", "false", "wrong in a detail"]
+
+_DENIABLE: Final = frozenset({"false_finding", "false_negation", "wrong_diagnosis", "wrong_device"})
+"""Errors that a denial puts right: what the claim names is not there."""
+
 _BATCH = 16
 _N_RESAMPLES = 1000
 _N_BINS = 10
@@ -41,12 +46,13 @@ class ScoredClaim(NamedTuple):
     Attributes:
         answer: Which answer it stands in; intervals are drawn over answers.
         probability: That it is true, as the checker says; None where it says none.
-        is_true: As labelled.
+        truth: As labelled. What is wrong in a detail alone, such as its side, is neither to be supported nor to be
+            called wrong: the checker can only deny, and denying a finding that is there is a wrong correction.
     """
 
     answer: str
     probability: float | None
-    is_true: bool
+    truth: Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,9 @@ class Calibration:
     Attributes:
         contradicted_below: 0 where no threshold is shown to be precise enough.
         supported_above: 1 where none is.
-        called_wrong: Of claims called contradicted, those that are wrong.
+        called_wrong: Of claims called contradicted, those that are false.
         called_right: Of claims called supported, those that are true.
-        wrong_found: Of wrong claims, those called contradicted.
+        wrong_found: Of false claims, those called contradicted.
         left_alone: Of all claims, those that the checker would abstain from.
         error: Expected calibration error of the probabilities, before any threshold.
         bins: What it is made of.
@@ -89,17 +95,17 @@ def calibrate(claims: Sequence[ScoredClaim], *, precision: float, seed: int = 0)
     """
     if not 0.5 < precision < 1.0:
         raise RecipeError(f"--precision must be above 0.5 and below 1, got {precision}")
-    scored = [(c.answer, c.probability, c.is_true) for c in claims if c.probability is not None]
-    n_true, needed = sum(is_true for *_, is_true in scored), claims_needed(precision)
-    if min(n_true, len(scored) - n_true) < needed:
+    scored = [(c.answer, c.probability, c.truth) for c in claims if c.probability is not None]
+    counts, needed = Counter(truth for *_, truth in scored), claims_needed(precision)
+    if min(counts["true"], counts["false"]) < needed:
         raise SourceError(
-            f"too few labelled claims to calibrate on: {n_true} true and {len(scored) - n_true} wrong ones have an "
+            f"too few labelled claims to calibrate on: {counts['true']} true and {counts['false']} false ones have an "
             f"image and a probability, and a precision of {precision:g} takes at least {needed} of each; "
             "label more answers, or ask for less with --precision"
         )
     sure = np.array([probability for _, probability, _ in scored])
-    truth = np.array([is_true for *_, is_true in scored])
-    below, above = _thresholds(sure, truth, precision)
+    true, false = (np.array([truth == label for *_, truth in scored]) for label in ("true", "false"))
+    below, above = _thresholds(sure, true, false, precision)
     wrong, right = sure < below, sure > above
     answers = {name: k for k, name in enumerate(dict.fromkeys(name for name, *_ in scored))}
     of_answer = np.array([answers[name] for name, *_ in scored])
@@ -113,19 +119,21 @@ def calibrate(claims: Sequence[ScoredClaim], *, precision: float, seed: int = 0)
         precision=precision,
         contradicted_below=below,
         supported_above=above,
-        called_wrong=share(~truth, wrong),
-        called_right=share(truth, right),
-        wrong_found=share(wrong, ~truth),
+        called_wrong=share(false, wrong),
+        called_right=share(true, right),
+        wrong_found=share(wrong, false),
         left_alone=share(~(wrong | right), np.ones(len(sure), dtype=np.bool_)),
-        error=_error(sure, truth, of_answer, draws),
-        bins=_bins(sure, truth),
+        error=_error(sure, true, of_answer, draws),
+        bins=_bins(sure, true),
     )
 
 
-def _thresholds(sure: NDArray[np.float64], truth: NDArray[np.bool_], precision: float) -> tuple[float, float]:
+def _thresholds(
+    sure: NDArray[np.float64], true: NDArray[np.bool_], false: NDArray[np.bool_], precision: float
+) -> tuple[float, float]:
     """Return (contradicted_below, supported_above), a hair beyond the last claim that is taken: both are strict."""
-    wrong = proven_threshold(1.0 - sure, ~truth, precision=precision)
-    right = proven_threshold(sure, truth, precision=precision)
+    wrong = proven_threshold(1.0 - sure, false, precision=precision)
+    right = proven_threshold(sure, true, precision=precision)
     below = 0.0 if wrong is None else float(np.nextafter(sure[1.0 - sure >= wrong].max(), 1.0))
     above = 1.0 if right is None else float(np.nextafter(right, 0.0))
     return below, above
@@ -152,7 +160,7 @@ class Labels(NamedTuple):
     """The labelled claims of some files, and what could not be used.
 
     Attributes:
-        claims: Every claim that is labelled true or wrong, of answers whose image is at hand.
+        claims: Every claim of known truth, of answers whose image is at hand.
         n_answers: Labelled answers in all.
         n_without_image: Of these, those that name no image or one that is not below the folder.
         n_unverifiable: Claims in spans that nothing speaks to; left out.
@@ -194,29 +202,30 @@ def score_labelled(tool: Tool, files: Sequence[Path]) -> Labels:
     return Labels(claims, len(examples), len(examples) - len(pictured), n_unverifiable)
 
 
-def truth_of(claim: Claim, row: GoldRow) -> bool | None:
-    """Return whether a claim is true as labelled: not where an error shares a character with it, None where unknown."""
+def truth_of(claim: Claim, row: GoldRow) -> Truth | None:
+    """Return what the labels say of a claim: wrong where an error shares a character with it, None where unknown."""
     start, end = claim.span.start_char, claim.span.end_char
     if claim.role != "yes_no":  # an answer of one word is asked about by its question, the rest by its phrase
         start, end = min(start, claim.phrase.start_char), max(end, claim.phrase.end_char)
-    if any(error.start_char < end and start < error.end_char for error in row.errors):
-        return False
-    return None if any(a < end and start < b for a, b in row.unverifiable) else True
+    kinds = {error.error_type for error in row.errors if error.start_char < end and start < error.end_char}
+    if kinds:
+        return "false" if claim.role == "yes_no" or kinds & _DENIABLE else "wrong in a detail"
+    return None if any(a < end and start < b for a, b in row.unverifiable) else "true"
 
 
 def calibration_text(labels: Labels, found: Calibration) -> str:
     """Return what was found, and on how much."""
-    counts = Counter((c.probability is not None, c.is_true) for c in labels.claims)
+    counts = Counter(c.truth for c in labels.claims if c.probability is not None)
     rows = (
-        ("called contradicted and is wrong", cell(found.called_wrong), str(found.called_wrong.n)),
+        ("called contradicted and is false", cell(found.called_wrong), str(found.called_wrong.n)),
         ("called supported and is true", cell(found.called_right), str(found.called_right.n)),
-        ("wrong claims found", cell(found.wrong_found), str(found.wrong_found.n)),
+        ("false claims found", cell(found.wrong_found), str(found.wrong_found.n)),
         ("claims left alone", cell(found.left_alone), str(found.left_alone.n)),
         ("expected calibration error", cell(found.error), str(found.error.n)),
     )
     title = (
-        f"Thresholds for a precision of {found.precision:g}, from {counts[True, True]} true and {counts[True, False]} "
-        "wrong claims; the shares are those of these very claims"
+        f"Precision {found.precision:g}, from {counts['true']} true claims, {counts['false']} false ones and "
+        f"{counts['wrong in a detail']} wrong in a detail; measured on these very claims"
     )
     reliable = tuple((f"{b.confidence:.2f}", f"{b.accuracy:.2f}", str(b.n)) for b in found.bins)
     tables = (Table(title, ("share", "95 %", "of"), rows), Table("Reliability", ("sure", "right", "claims"), reliable))

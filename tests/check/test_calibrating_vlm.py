@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from medprefkit.check.calibration import claims_needed, proven_threshold
 from medprefkit.cli import app as cli
-from medprefkit.errors import RecipeError, SourceError
+from medprefkit.errors import ModelError, RecipeError, SourceError
 from medprefkit.evaluate.detection import GoldError, GoldRow
 from medprefkit.measure import Tool
 from medprefkit.measure_vlm import ScoredClaim, calibrate, score_labelled, truth_of
@@ -27,7 +27,7 @@ from medprefkit.records import Passage
 
 def claims(sure: Any, truth: Any, *, per_answer: int = 1) -> list[ScoredClaim]:
     pairs = enumerate(zip(sure, truth, strict=True))
-    return [ScoredClaim(str(k // per_answer), float(p), bool(is_true)) for k, (p, is_true) in pairs]
+    return [ScoredClaim(str(k // per_answer), float(p), "true" if is_true else "false") for k, (p, is_true) in pairs]
 
 
 def test_how_many_claims_a_precision_takes() -> None:
@@ -111,9 +111,21 @@ def test_the_error_and_its_interval_are_those_of_answers() -> None:
         assert (error.high or 0.0) - (error.low or 0.0) == pytest.approx(width, rel=0.2)
 
 
+def test_denying_what_is_only_on_the_other_side_counts_as_an_error() -> None:
+    # 40 false ones and 20 on the wrong side, all at .1: a denial is right in 2 of 3 cases
+    sided = [ScoredClaim(f"s{k}", 0.1, "wrong in a detail") for k in range(20)]
+    both = claims([0.1] * 40 + [0.9] * 40, [False] * 40 + [True] * 40)
+    assert calibrate(both, precision=0.75).contradicted_below == pytest.approx(0.1)
+    found = calibrate([*both, *sided], precision=0.75)
+    assert found.contradicted_below == 0.0
+    assert found.supported_above == pytest.approx(0.9)
+    # .1 sure of what is not true in all 60 cases, .9 of what is true in all 40
+    assert found.error.value == pytest.approx(0.1)
+
+
 def test_too_few_claims_and_impossible_precisions_are_one_line() -> None:
-    few = [*claims([0.9] * 20, [True] * 20), ScoredClaim("x", None, False), *claims([0.1] * 15, [False] * 15)]
-    with pytest.raises(SourceError, match=r"20 true and 15 wrong .* precision of 0\.75 takes at least 16 of each; lab"):
+    few = [*claims([0.9] * 20, [True] * 20), ScoredClaim("x", None, "false"), *claims([0.1] * 15, [False] * 15)]
+    with pytest.raises(SourceError, match=r"20 true and 15 false .* precision of 0\.75 takes at least 16 of each; lab"):
         calibrate(few, precision=0.75)
     for precision in (0.5, 1.0):
         with pytest.raises(RecipeError, match=r"--precision must be above 0\.5 and below 1"):
@@ -128,7 +140,9 @@ def test_a_claim_is_wrong_where_a_label_touches_it_and_unknown_where_nothing_spe
     row = GoldRow("a", "report", answer, (error, insertion), (unknown,))
     ((read),) = DETECTOR([Passage(id="a", prompt="Describe the image.", text=answer)])
     found = {c.concept: truth_of(c, row) for c in read}
-    assert list(found.values()) == [False, True, True, None]
+    denied = GoldRow("a", "report", answer, (GoldError(11, 32, "false_finding", "no pleural effusion"),))
+    assert truth_of(read[0], denied) == "false"
+    assert list(found.values()) == ["wrong in a detail", "true", "true", None]
 
 
 THINGS = ["pleural effusion", "pneumothorax", "rib fracture", "hiatal hernia", "lung mass"]
@@ -197,10 +211,10 @@ def test_the_command_writes_a_section_that_a_recipe_takes_and_that_judges_withou
     # two nats apart: 1 / (1 + e^2) = .1192
     assert section["check"]["with"]["contradicted_below"] == pytest.approx(0.1192, abs=1e-4)
     assert section["check"]["with"]["supported_above"] == pytest.approx(0.8808, abs=1e-4)
-    assert {c.is_true: round(c.probability or 0.0, 4) for c in labels.claims} == {False: 0.1192, True: 0.8808}
+    assert {c.truth: round(c.probability or 0.0, 4) for c in labels.claims} == {"false": 0.1192, "true": 0.8808}
     assert n_calls == 2 * len(THINGS), "the second time everything was known"
     assert isinstance(few.exception, SourceError)
-    assert re.search("20 true and 20 wrong .* at least 86 of each", str(few.exception))
+    assert re.search("20 true and 20 false .* at least 86 of each", str(few.exception))
     assert not (tmp_path / "few.yaml").exists()
 
 
@@ -216,6 +230,18 @@ def test_only_vlm_with_a_folder_of_images_is_calibrated(tmp_path: Path, monkeypa
         score_labelled(blind, [gold])
 
 
+def test_a_credentialed_answer_is_not_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDPREFKIT_KEY_API_EXAMPLE_ORG", "k")
+    gold = write_labels(tmp_path, 1)
+    rows = [json.loads(line) | {"credentialed": True} for line in gold.read_text().splitlines()]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["model=eye", "base_url=https://api.example.org/v1"]
+    tool = Tool(detect="lexicon", check="vlm", edit="minimal", check_with=options, images=tmp_path)
+    with pytest.raises(ModelError, match="its source is credentialed"):
+        score_labelled(tool, [gold])
+
+
 def test_a_tiny_model_in_this_process_is_scored_and_knows_too_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folders: dict[str, Path]
 ) -> None:
@@ -226,5 +252,5 @@ def test_a_tiny_model_in_this_process_is_scored_and_knows_too_little(
     labels = score_labelled(tool, [gold])
     assert (labels.n_answers, labels.n_without_image, len(labels.claims)) == (12, 2, 10)
     assert all(c.probability is not None and 0.0 < c.probability < 1.0 for c in labels.claims)
-    with pytest.raises(SourceError, match="5 true and 5 wrong"):
+    with pytest.raises(SourceError, match="5 true and 5 false"):
         calibrate(labels.claims, precision=0.75)
