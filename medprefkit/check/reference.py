@@ -19,7 +19,7 @@ from medprefkit.check.facts import Facts
 from medprefkit.check.normality import judge_normality
 from medprefkit.check.questions import judge_body, judge_instead, judge_yes_no
 from medprefkit.check.ruling import Wrong, contradicted, supported, unverifiable
-from medprefkit.check.slots import judge_slot, names_a_side
+from medprefkit.check.slots import exclusive, judge_slot, names_a_side
 from medprefkit.lexicon import Lexicon, lexicon
 from medprefkit.records import Case, Claim, ErrorType, Verdict
 
@@ -32,6 +32,21 @@ _IN_GENERAL = re.compile(
     re.I,
 )
 """What such a thing can come from or lead to is knowledge, and stays true."""
+_RADIOGRAPH = re.compile(r"\b(?:radiographs?|x-rays?)$", re.I)
+_OTHER_STUDY = re.compile(
+    r"\b(?:recommend\w*|further|could|would|should|may|might|can|follow\w*|suggest\w*|correlat\w*|consider\w*|evaluat\w*|"
+    r"prior|previous\w*|recent\w*|old|outside|earlier|compar\w*|since|history|known|additional|subsequent\w*|better|"
+    r"abdom\w*|than|unlike|such as|need\w*|require\w*)\b",
+    re.I,
+)
+"""Where another study is asked for, compared with or remembered, its name says nothing of this image."""
+_IMAGE = re.compile(
+    r"^\W*(?:(?:the|this|an?|provided|given|presented|image|picture|scan|study|is|shows?|of|are|normal|unremarkable|limited|"
+    r"examination|consists|frontal|lateral|supine|upright|portable|single|two|three|and|pa|ap|views?|chest|brain|head|"
+    r"abdominal|abdomen|stable|axial|coronal|sagittal|plane|xxxx|\d+\.)\W+)*$",
+    re.I,
+)
+"""What may stand before the name of the image's kind: "The image shows a chest ...", "Normal chest ..."."""
 _THINGS = frozenset({"finding", "device"})
 
 
@@ -146,7 +161,38 @@ class _Judge:
                 error = _label_error(claim)
                 wrong = Wrong(error, claim.phrase, truth)
                 return contradicted(claim, "same_concept", ruling.SAME_CONCEPT, other.sentence.text, wrong)
-        return unverifiable(claim, "reference_silent")
+        return self._other_label(claim) or unverifiable(claim, "reference_silent")
+
+    def _other_label(self, claim: Claim) -> Verdict | None:
+        """Judge a modality or plane that the image cannot have beside the one that the reference gives it."""
+        if not _names_the_image(claim):
+            return None
+        ours = [c for c in self._claims if c.kind == claim.kind and _names_the_image(c)]
+        theirs = [c for c in self._facts.claims if c.kind == claim.kind and _names_the_image(c)]
+        if any(c.concept == t.concept for c in ours for t in theirs if c.sentence == claim.sentence):
+            theirs = [t for t in theirs if not any(c.concept == t.concept for c in ours)]
+        elif len({c.concept for c in ours}) > 1:
+            return None  # a list of views, of which no one stands for one of the reference's
+        said = {c.concept for c in (*self._facts.claims, *self._facts.doubtful) if c.kind == claim.kind}
+        others = {t.concept: t for t in theirs}
+        if claim.kind == "modality" and not said <= set(others):
+            return None  # of two kinds of image it may be the one that the reference compares with
+        if not others and claim.kind == "modality" and not self._facts.related(claim.concept, "radiograph"):
+            return self._radiograph(claim)
+        truth = next(iter(others.values()), None)
+        if truth is None or len(others) > 1 or not exclusive(claim, truth, self._facts):
+            return None
+        wrong = Wrong(_label_error(claim), claim.span, truth.span.text)
+        return contradicted(claim, "other_label", ruling.HIERARCHY, truth.sentence.text, wrong)
+
+    def _radiograph(self, claim: Claim) -> Verdict | None:
+        """Judge against a kind of image that the reference names with its view: "frontal and lateral radiographs"."""
+        for other in self._facts.claims:
+            named = _RADIOGRAPH.search(other.span.text)
+            if named is not None and other.kind in {"view_plane", "normality"} and _speaks_of_the_image(other):
+                wrong = Wrong("wrong_modality", claim.span, named[0].lower())
+                return contradicted(claim, "other_label", ruling.HIERARCHY, other.sentence.text, wrong)
+        return None
 
     def _attributes_of(self, claim: Claim, verdict: Verdict) -> Verdict:
         """Look at the attributes of a claim that is right as such."""
@@ -211,6 +257,19 @@ def _not_judged(claim: Claim) -> str | None:
     if not claim.current and claim.kind not in _BEYOND_IMAGE:
         return "history"
     return None
+
+
+def _names_the_image(claim: Claim) -> bool:
+    """Tell whether a modality or plane is given to this image and to no other study."""
+    return claim.kind in {"modality", "view_plane"} and _speaks_of_the_image(claim)
+
+
+def _speaks_of_the_image(claim: Claim) -> bool:
+    if claim.polarity != "affirmed" or claim.role != "statement":
+        return False
+    before = claim.sentence.text[: max(0, claim.span.start_char - claim.sentence.start_char)]
+    certain = claim.certainty == "certain" and claim.current
+    return certain and _IMAGE.match(before) is not None and _OTHER_STUDY.search(claim.sentence.text) is None
 
 
 def _label_error(claim: Claim) -> ErrorType:
