@@ -61,7 +61,7 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
         return step().verify(case, edits)
 
     outcomes = reviewed(cases(), decisions, make=make, verify=verify)
-    write_dataset(
+    written = write_dataset(
         outcomes if recipe.generate.samples == 1 else _without_repeats(outcomes),
         folder,
         data_root=data_root(recipe, store.root),
@@ -69,6 +69,15 @@ def build(recipe: Recipe, store: RunDir, cases: Callable[[], Iterator[Case]], fo
         run_seed=recipe.seed,
         eval_share=recipe.build.eval_share,
     )
+    if decisions:
+        n_refused = written.dropped["edit_not_verified"] + written.dropped["edit_incomplete"]
+        logger.info(
+            "review    %d decisions: %d pairs rejected, %d corrected texts refused; %s/dropped.jsonl says why",
+            len(decisions),
+            written.dropped["review_rejected"],
+            n_refused,
+            store.root / "build",
+        )
 
 
 def _without_repeats(outcomes: Iterator[PreferencePair | Dropped]) -> Iterator[PreferencePair | Dropped]:

@@ -3,12 +3,25 @@
 A step takes `Case`s and returns one record or `Dropped` per case, so a loop and a cluster run the same object.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from medprefkit.edit.verify import keep_edits, verify_edits
 from medprefkit.offsets import apply_edits
 from medprefkit.protocols import Checker, Detector, Editor, Generator
-from medprefkit.records import Answer, Case, Claim, Claims, Dropped, Edit, Edits, Passage, Record, Verdicts
+from medprefkit.records import (
+    Answer,
+    Case,
+    Claim,
+    Claims,
+    Dropped,
+    Edit,
+    Edits,
+    Passage,
+    Record,
+    Span,
+    Verdict,
+    Verdicts,
+)
 
 Step = Callable[[Sequence[Case]], Sequence[Record]]
 
@@ -84,16 +97,34 @@ class EditStep:
     def verify(self, case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
         """Tell whether edits that a person made hold, all of them: none is taken back.
 
+        Beyond what an edit of the tool's must be, words that are a person's own must be of a claim that the checker
+        supports: it is asked what stands there now, not only whether the old error is gone.
+
+        Args:
+            case: With answer, claims, verdicts and the tool's own edits.
+            edits: Sorted and disjoint.
+
         Returns:
             The edits; `Dropped` with `edit_not_verified` where one does not hold, and with `edit_incomplete` where the
             edited text still says what the checker knows to be significantly wrong.
         """
-        claims = self._read(case, apply_edits(_answer(case), edits).text)
-        if refused := verify_edits(case, claims, edits):
-            detail = "; ".join(dict.fromkeys(reason for _, reason in refused))
-            return Dropped(id=case.example.id, stage="edit", reason="edit_not_verified", detail=detail)
-        chosen = apply_edits(_answer(case), edits).text
-        return self._complete(case, Edits(id=case.example.id, edits=edits, chosen=chosen), claims, [])
+        chosen = apply_edits(_answer(case), edits)
+        claims = self._read(case, chosen.text)
+        reasons = [reason for _, reason in verify_edits(case, claims, edits)]
+        if not reasons:
+            whole = self._complete(case, Edits(id=case.example.id, edits=edits, chosen=chosen.text), claims, [])
+            if isinstance(whole, Dropped):
+                return whole
+            own = {(edit.span, edit.replacement) for edit in (case.edits.edits if case.edits is not None else ())}
+            labels = {verdict.claim_id: verdict.label for verdict in self._judge(case, chosen.text, claims)}
+            for edit, span in zip(edits, chosen.spans, strict=True):
+                said = {labels.get(c.claim_id) for c in claims if _meet(c.phrase, span)}
+                if span.text and (edit.span, edit.replacement) not in own and _unsupported(said):
+                    reasons.append(f"the reference does not support {span.text!r}")
+            if not reasons:
+                return whole
+        detail = "; ".join(dict.fromkeys(reasons))
+        return Dropped(id=case.example.id, stage="edit", reason="edit_not_verified", detail=detail)
 
     def _settle(self, case: Case, edits: tuple[Edit, ...]) -> Edits | Dropped:
         if not edits:
@@ -112,10 +143,7 @@ class EditStep:
 
     def _complete(self, case: Case, edits: Edits, claims: tuple[Claim, ...], reasons: list[str]) -> Edits | Dropped:
         """Judge the edited text as if the model had written it."""
-        answer = _given(case).model_copy(update={"text": edits.chosen})
-        reference = case.claims.reference if case.claims is not None else ()
-        read = Claims(id=edits.id, answer=claims, reference=reference)
-        (verdicts,) = self._checker([Case(case.example, answer, read)])
+        verdicts = self._judge(case, edits.chosen, claims)
         left = [v.target.text for v in verdicts if v.target is not None and v.severity == "significant"]
         if not left:
             return edits
@@ -123,8 +151,23 @@ class EditStep:
         detail = f"still wrong after {len(edits.edits)} edits: {', '.join(map(repr, left))}{why}"
         return Dropped(id=edits.id, stage="edit", reason="edit_incomplete", detail=detail)
 
+    def _judge(self, case: Case, text: str, claims: tuple[Claim, ...]) -> tuple[Verdict, ...]:
+        answer = _given(case).model_copy(update={"text": text})
+        reference = case.claims.reference if case.claims is not None else ()
+        read = Claims(id=case.example.id, answer=claims, reference=reference)
+        (verdicts,) = self._checker([Case(case.example, answer, read)])
+        return verdicts
+
     def _read(self, case: Case, text: str) -> tuple[Claim, ...]:
         return self._detector([_passage(case, text)])[0]
+
+
+def _unsupported(labels: Collection[str | None]) -> bool:
+    return "supported" not in labels or "contradicted" in labels
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one.start_char < other.end_char and other.start_char < one.end_char
 
 
 def _nothing_to_edit(case: Case) -> Dropped:

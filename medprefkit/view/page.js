@@ -23,13 +23,13 @@ function element(name, text = "", classes = "") {
   return made;
 }
 
-function offer(select, names) {
+function offer(select, names, fewest) {
   for (const name of [...new Set(names)].sort()) {
     const option = element("option", name.replaceAll("_", " "));
     option.value = name;
     select.append(option);
   }
-  select.closest("label").hidden = select.options.length < 2;
+  select.closest("label").hidden = select.options.length - 1 < fewest; // after "all"
 }
 
 // ---- review ----
@@ -247,11 +247,13 @@ function press(key) {
   return true;
 }
 
-$(".filters").hidden = false;
-offer(source, facts.map((fact) => fact.source));
-offer(checker, facts.flatMap((fact) => fact.checkers));
-offer(drop, drops.map((one) => one.reason));
-split.closest("label").hidden = split.options.length < 2;
+const bar = $(".filters");
+bar.hidden = false;
+new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
+offer(source, facts.map((fact) => fact.source), 2);
+offer(checker, facts.flatMap((fact) => fact.checkers), 2);
+offer(drop, drops.map((one) => one.reason), 1);
+split.closest("label").hidden = split.options.length < 3;
 for (const control of [type, source, checker, split, drop, reviewed, lesion]) control.addEventListener("change", filter);
 let waiting = 0;
 search.addEventListener("input", () => {
