@@ -229,7 +229,13 @@ def calibration_text(labels: Labels, found: Calibration) -> str:
     )
     reliable = tuple((f"{b.confidence:.2f}", f"{b.accuracy:.2f}", str(b.n)) for b in found.bins)
     tables = (Table(title, ("share", "95 %", "of"), rows), Table("Reliability", ("sure", "right", "claims"), reliable))
-    return as_text(tables)
+    shown = {"contradicted": found.contradicted_below > 0.0, "supported": found.supported_above < 1.0}
+    never = [
+        f"\n\nnothing will be called {label}: no threshold is shown to be that precise"
+        for label in shown
+        if not shown[label]
+    ]
+    return "".join([as_text(tables), *never])
 
 
 def left_out_text(labels: Labels) -> str:

@@ -20,7 +20,7 @@ from medprefkit.cli import app as cli
 from medprefkit.errors import ModelError, RecipeError, SourceError
 from medprefkit.evaluate.detection import GoldError, GoldRow
 from medprefkit.measure import Tool
-from medprefkit.measure_vlm import ScoredClaim, calibrate, score_labelled, truth_of
+from medprefkit.measure_vlm import Labels, ScoredClaim, calibrate, calibration_text, score_labelled, truth_of
 from medprefkit.recipe import parse_recipe
 from medprefkit.records import Passage
 
@@ -82,6 +82,8 @@ def test_noise_leaves_everything_alone(seed: int, precision: float) -> None:
     found = calibrate(claims(rng.uniform(size=400), truth), precision=precision)
     assert (found.contradicted_below, found.supported_above) == (0.0, 1.0)
     assert (found.left_alone.value, found.called_wrong.value) == (1.0, None)
+    told = calibration_text(Labels([], 0, 0, 0), found)
+    assert all(f"nothing will be called {label}: " in told for label in ("contradicted", "supported"))
 
 
 def test_the_precision_that_is_shown_holds_on_fresh_claims() -> None:
@@ -208,6 +210,7 @@ def test_the_command_writes_a_section_that_a_recipe_takes_and_that_judges_withou
     assert "left out: 2 of 42 answers without an image at hand" in told.output
     assert "# left out: 2 of 42 answers" in text
     assert "thresholds: out/t.yaml" in told.output
+    assert "nothing will be called" not in text
     # two nats apart: 1 / (1 + e^2) = .1192
     assert section["check"]["with"]["contradicted_below"] == pytest.approx(0.1192, abs=1e-4)
     assert section["check"]["with"]["supported_above"] == pytest.approx(0.8808, abs=1e-4)
