@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from medprefkit.check import ruling
 from medprefkit.check.attributes import judge_attributes
-from medprefkit.check.beyond_image import judge_beyond_image, judge_stability
+from medprefkit.check.beyond_image import judge_beyond_image
 from medprefkit.check.existence import judge_existence
 from medprefkit.check.facts import Facts
 from medprefkit.check.normality import judge_normality
@@ -95,7 +95,7 @@ class _Judge:
     def all(self) -> list[Verdict]:
         question = next((c for c in self._claims if c.role == "yes_no"), None)
         ruled = self._one(question, None, None) if question is not None else None
-        first = [self._aged(c, self._one(c, question, ruled)) for c in self._claims]
+        first = [self._one(c, question, ruled) for c in self._claims]
         kept = self._depend([self._close(v, c) for v, c in zip(first, self._claims, strict=True)])
         return [self._name_self_contradiction(v, kept) for v in kept]
 
@@ -121,15 +121,6 @@ class _Judge:
             if verdict is not None:
                 return self._attributes_of(claim, verdict)
         return self._statement(claim)
-
-    def _aged(self, claim: Claim, verdict: Verdict) -> Verdict:
-        """Look for an invented comparison in what is right otherwise, or not spoken of."""
-        right = (
-            (verdict.label == "supported" or verdict.rule == "reference_silent")
-            and claim.kind in _THINGS
-            and claim.polarity == "affirmed"
-        )
-        return (judge_stability(claim, self._facts) if right else None) or verdict
 
     def _statement(self, claim: Claim) -> Verdict:
         if claim.kind in _THINGS:

@@ -43,6 +43,13 @@ _PERSON = r"(?:(?:the |this )?patient|he|she)"
 # A row is what it is, what it needs, its pattern. No sentence matches without one of the words that it needs, or a word
 # that holds one: most sentences have none, and looking for a word is far quicker than for a pattern.
 _PARTS: tuple[tuple[AsideKind, str, str], ...] = (
+    (
+        "comparison",
+        "prior previous earlier last old comparison original",
+        r"(?:,? (?:which|that) (?:has|have|is|are|was|were|appears?) (?:been )?|, )(?:\w+ly )?(?:worsened|worse|"
+        r"improved|increased|decreased|progressed|enlarged|unchanged|stable|similar|resolved|larger|smaller|new) "
+        rf"(?:since|from|to|than|compared (?:to|with)|in comparison (?:to|with)) (?:the |a |any )?{_STUDY}",
+    ),
     ("comparison", "compared", rf",? (?:when |as )?compared (?:to|with) (?:the |his |her |a |any )?{_STUDY}"),
     (
         "comparison",
@@ -119,7 +126,8 @@ _PARTS: tuple[tuple[AsideKind, str, str], ...] = (
     (
         "recommendation",
         "warranted recommended required needed necessary advised suggested",
-        r",? (?:and|so|which) (?:immediate|urgent|further|prompt|additional|medical|"
+        r"(?<!correlation)(?<!evaluation)(?<!follow-up)(?<!imaging),? "
+        r"(?:and|so|which) (?:immediate|urgent|further|prompt|additional|medical|"
         r"close)\s[^.;]*\b(?:warranted|recommended|required|needed|necessary|advised|"
         r"suggested)\b[^.;]*",
     ),

@@ -13,7 +13,8 @@ from medprefkit.records import Claim, Span
 _STARTS_CLAUSE = re.compile(
     r"\s*,?\s*(?:and\s+)?(?:taken|obtained|performed|acquired|after|before|following|during|since|with|without|due|because|"
     r"which|that|who|compared|in\s+comparison|relative|than|from|at\s+the\s+time|in\s+a|of\s+a|as\s+compared|requiring|"
-    r"necessitating|warranting|post|status|when|in\s+the\s+setting|for\s+(?:further|the|a|more))\b",
+    r"necessitating|warranting|post|status|when|(?:improved|worse|worsened|increased|decreased|progressed|"
+    r"enlarged|resolved|larger|smaller|new)\s+(?:since|from|than|compared)|in\s+the\s+setting|for\s+(?:further|the|a|more))\b",
     re.I,
 )
 _RELATIVE = re.compile(r",?\s+(?:that|which)\s*$", re.I)

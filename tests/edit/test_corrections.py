@@ -117,17 +117,21 @@ def corrected(answer: str, reference: str, prompt: str = DESCRIBE) -> str:
             "heart size normal . pleural effusion .",
             "heart size normal . effusion .",
         ),
-        # stability that nobody could see
+        # a lone "stable" names no other study, and stays
         (
             "the cardiomediastinal silhouette is normal in size and contour and stable .",
             "the cardiomediastinal silhouette is normal .",
-            "the cardiomediastinal silhouette is normal in size and contour .",
+            "the cardiomediastinal silhouette is normal in size and contour and stable .",
         ),
-        ("the mediastinum is stable .", "mediastinum normal . lungs are clear .", "the mediastinum is normal ."),
+        ("the mediastinum is stable .", "mediastinum normal . lungs are clear .", "the mediastinum is stable ."),
+        ("Mild scoliosis, unchanged from the previous examination.", "Mild scoliosis.", "Mild scoliosis."),
+        ("Mild scoliosis, improved since the last radiograph.", "Mild scoliosis.", "Mild scoliosis."),
+        ("Mild scoliosis, which has worsened since the prior study.", "Mild scoliosis.", "Mild scoliosis."),
+        ("Clear. Clinical correlation and further evaluation are advised.", "Clear lungs.", "Clear."),
         (
             "There is an unchanged granuloma in the left base.",
             "Granuloma in the left base.",
-            "There is a granuloma in the left base.",
+            "There is an unchanged granuloma in the left base.",
         ),
     ],
 )
