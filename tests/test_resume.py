@@ -62,7 +62,7 @@ def kill_after(seconds: float, work: Any) -> bool:
     return child.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("n_kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(
     undisturbed: tuple[Path, float], tmp_path: Path, n_kills: int
 ) -> None:
