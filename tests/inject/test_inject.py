@@ -18,7 +18,7 @@ SENTENCES = [
     "Mild cardiomegaly.",
     "A 5 mm nodule is noted at the right base.",
     "Possible right lower lobe pneumonia.",
-    "Stable degenerative changes of the spine.",
+    "Stable scoliosis of the spine.",
     "Left-sided central line with tip in the SVC.",
     "Chest radiograph, two views.",
     "PA and lateral views of the chest.",
@@ -119,3 +119,11 @@ def test_a_tokenized_text_stays_tokenized() -> None:
 def test_a_text_without_a_place_gives_nothing() -> None:
     assert inject_errors("", rng=np.random.default_rng(0)) is None
     assert inject_errors("XXXX", rng=np.random.default_rng(0)) is None
+
+
+def test_what_a_text_does_not_exclude_is_no_error() -> None:
+    text = "Degenerative changes of the spine. Surgical clips are present in the abdomen."
+    found = find_candidates(text, np.random.default_rng(0))
+    assert not {"wrong_organ", "wrong_device"} & set(found)
+    moved = find_candidates("Central line with tip in the SVC.", np.random.default_rng(0))["wrong_device"]
+    assert [(c.start, c.end) for c in moved] == [(29, 32)]
