@@ -32,6 +32,14 @@ _IN_GENERAL = re.compile(
     re.I,
 )
 """What such a thing can come from or lead to is knowledge, and stays true."""
+_LONG_WORD = re.compile(r"[a-z]{4,}|\d{2,}")
+_OF_ANY_PATIENT = frozenset(
+    {
+        "patient", "image", "this", "that", "with", "from", "have", "been", "were", "taken", "after", "before", "during",
+        "show", "shows", "shown", "what", "which", "there", "seen", "describe", "chest", "findings", "finding", "report",
+        "study", "does", "please",
+    }
+)  # fmt: skip
 _RADIOGRAPH = re.compile(r"\b(?:radiographs?|x-rays?)$", re.I)
 _OTHER_STUDY = re.compile(
     r"\b(?:recommend\w*|further|could|would|should|may|might|can|follow\w*|suggest\w*|correlat\w*|consider\w*|evaluat\w*|"
@@ -102,6 +110,8 @@ class _Judge:
     def _one(self, claim: Claim, question: Claim | None, ruled: Verdict | None) -> Verdict:
         if (rule := _not_judged(claim)) is not None:
             return unverifiable(claim, rule)
+        if claim.kind == "context" and _telling(claim.phrase.text) & _telling(self._prompt):
+            return unverifiable(claim, "said_in_the_prompt")
         if claim.kind in _BEYOND_IMAGE:
             return judge_beyond_image(claim, self._facts)
         if claim.role == "yes_no":
@@ -248,6 +258,11 @@ def _not_judged(claim: Claim) -> str | None:
     if not claim.current and claim.kind not in _BEYOND_IMAGE:
         return "history"
     return None
+
+
+def _telling(text: str) -> frozenset[str]:
+    """Return the words that tell of one patient rather than of any."""
+    return frozenset(_LONG_WORD.findall(text.lower())) - _OF_ANY_PATIENT
 
 
 def _names_the_image(claim: Claim) -> bool:

@@ -33,3 +33,10 @@ def test_corrected(answer: str, reference: str, expected: str) -> None:
 )  # fmt: skip
 def test_left_alone(answer: str, reference: str) -> None:
     assert correct(prompt="Describe the image.", answer=answer, reference=reference).chosen == answer
+
+
+def test_what_the_prompt_tells_of_the_patient_may_be_said_again() -> None:
+    answer = "The patient presented with fever and cough. The lungs are clear."
+    told = "A patient with fever. Describe the image."
+    assert correct(prompt=told, answer=answer, reference="Clear lungs.").chosen == answer
+    assert correct(prompt="Describe it.", answer=answer, reference="Clear lungs.").chosen == "The lungs are clear."
