@@ -23,7 +23,7 @@ from medprefkit.images import read_ref, resolve
 from medprefkit.models.calls import CallStore
 from medprefkit.offsets import apply_edits
 from medprefkit.protocols import Checker, Detector, Editor, Image
-from medprefkit.recipe import PluginSpec
+from medprefkit.recipe_sections import PluginSpec
 from medprefkit.records import Answer, Case, Claims, Dropped, Edits, Example, ImageRef, Source, Verdict
 from medprefkit.seeds import rng_for
 from medprefkit.sources.rows import BrokenRow, Row, read_rows

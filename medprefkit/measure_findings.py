@@ -12,7 +12,7 @@ from medprefkit.errors import SourceError
 from medprefkit.evaluate.findings import FINDINGS, FindingLabel, FindingScore, label_findings, macro_f1, score_findings
 from medprefkit.measure import OwnText
 from medprefkit.protocols import Detector
-from medprefkit.recipe import PluginSpec
+from medprefkit.recipe_sections import PluginSpec
 from medprefkit.records import Passage
 from medprefkit.sources.rows import BrokenRow, read_rows
 from medprefkit.wiring import plug_in

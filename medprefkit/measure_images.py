@@ -24,7 +24,7 @@ from medprefkit.imaging.boxes import Ellipses, GrabCut
 from medprefkit.imaging.names import IMAGE_SUFFIXES, MASK_SUFFIXES, by_stem
 from medprefkit.imaging.windows import Window
 from medprefkit.protocols import Corruption, Image, Mask
-from medprefkit.recipe import PluginSpec
+from medprefkit.recipe_sections import PluginSpec
 from medprefkit.registry import installed, load
 from medprefkit.seeds import rng_for
 from medprefkit.wiring import plug_in

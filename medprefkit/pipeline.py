@@ -18,7 +18,8 @@ from medprefkit import __version__, products
 from medprefkit.engines.local import LocalEngine
 from medprefkit.errors import RunError
 from medprefkit.models.fingerprint import adapter_revision
-from medprefkit.recipe import PluginSpec, Recipe, recipe_hash, recipe_yaml
+from medprefkit.recipe import Recipe, recipe_hash, recipe_yaml
+from medprefkit.recipe_sections import PluginSpec
 from medprefkit.records import (
     SCHEMA_VERSION,
     Answer,

@@ -9,14 +9,29 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, get_type_hints
+from typing import Annotated, Any, Self, cast, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 
 from medprefkit.errors import RecipeError
 from medprefkit.models.privacy import host_of, is_local
-from medprefkit.records import Axis, Task
+from medprefkit.recipe_sections import (
+    BuildSpec,
+    CheckSpec,
+    CorruptSpec,
+    DetectSpec,
+    EditSpec,
+    GenerateSpec,
+    ImageFolderSource,
+    PluginSpec,
+    PublishSpec,
+    Section,
+    SourceSpec,
+    TableSource,
+    TrainSpec,
+    ViewSpec,
+)
 from medprefkit.registry import Kind, load
 from medprefkit.resources import resource_dir
 
@@ -26,236 +41,7 @@ _LOCAL_KEYS = {"data_root", "calls", "policy"}  # where a machine keeps what: pa
 _EFFORT_KEYS = {"shards", "batch_size", "view"}  # how the work is cut, and how much of it the page shows
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
-
-
-class Columns(_Spec):
-    """Which column of a table holds what; null where it has none."""
-
-    id: str | None = None
-    group: str | None = None
-    prompt: str | None = "prompt"
-    image: str | None = "image"
-    lesion_mask: str | None = None
-    lesion_rle: str | None = None
-    frame: str | None = None
-    reference: str | None = "reference"
-    answer: str | None = "answer"
-    modality: str | None = None
-    task: str | None = None
-
-
-Frame = Annotated[int, Field(ge=0)] | Literal["middle", "lesion"]
-Window = tuple[float, Annotated[float, Field(gt=0)]]
-
-
-class MaskTable(_Spec):
-    """A table of lesion masks: where cropped ones lie, or run lengths or boxes instead of files."""
-
-    path: str
-    image: str = "image"
-    mask: str | None = None
-    left: str | None = None
-    top: str | None = None
-    rle: str | None = None
-    rle_gaps: str | None = None
-    box: tuple[str, ...] = ()
-    corners: tuple[str, ...] = ()
-    label: str | None = None
-    lesion_labels: tuple[str, ...] = ()
-
-
-class TableSource(_Spec):
-    """A JSONL, JSON, CSV or Parquet table, one question a row."""
-
-    format: Literal["table"]
-    path: str
-    name: str
-    licence: str
-    columns: Columns = Columns()
-    prompt: str | None = None
-    task: Task = "report"
-    answer_model: str = ""
-    modality: str = ""
-    mask_classes: dict[str, str] | None = None
-    frame: Frame | None = None
-    axis: Axis = "axial"
-    window: Window | None = None
-    credentialed: bool = False
-    no_derivatives: bool = False
-    no_redistribution: bool = False
-
-
-class VqaRadSource(_Spec):
-    """VQA-RAD's own `questions.json` with its image folder; answers come from `generate`."""
-
-    format: Literal["vqa_rad"]
-    path: str
-    images: str
-
-
-class MmedpoSource(_Spec):
-    """Pairs in MMedPO's format: the rejected text is the model's answer, the chosen text the reference."""
-
-    format: Literal["mmedpo"]
-    path: str
-    subset: Literal["iuxray", "slake", "vqa_rad"]
-    images: str | None = None
-    answer_model: str = "llava-med"
-
-
-class IuXraySource(_Spec):
-    """Indiana University chest X-ray reports as references, with given answers joined by study."""
-
-    format: Literal["iu_xray"]
-    path: str
-    projections: str | None = None
-    images: str | None = None
-    answers: str | None = None
-    answer_model: str = ""
-    prompt: str = "Describe the chest X-ray."
-
-
-class ImageFolderSource(_Spec):
-    """A folder of images and a folder of masks of the same stem, with texts from a table keyed by file name."""
-
-    format: Literal["image_folder"]
-    images: str
-    references: str
-    reference_column: str
-    name: str
-    licence: str
-    prompt: str
-    masks: str | None = None
-    mask_suffix: str = ""
-    mask_classes: dict[str, str] | None = None
-    mask_table: MaskTable | None = None
-    file_column: str = "filename"
-    group_column: str | None = None
-    licence_column: str | None = None
-    answers: str | None = None
-    answer_model: str = ""
-    task: Task = "report"
-    modality: str = ""
-    frame: Frame | None = None
-    axis: Axis = "axial"
-    window: Window | None = None
-    credentialed: bool = False
-    no_derivatives: bool = False
-    no_redistribution: bool = False
-
-
-class PhantomSource(_Spec):
-    """Chest phantoms drawn on the spot: nothing is downloaded, the truth is exact, nobody's patient is in it."""
-
-    format: Literal["phantom"]
-    n: Annotated[int, Field(ge=1)] = 48
-
-
-SourceSpec = Annotated[
-    TableSource | VqaRadSource | MmedpoSource | IuXraySource | ImageFolderSource | PhantomSource,
-    Field(discriminator="format"),
-]
-
-
-class PluginSpec(_Spec):
-    """A registered class, its options and how many records it takes a call."""
-
-    use: str
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    batch_size: Annotated[int, Field(ge=1)] = 64
-
-
-class GenerateSpec(PluginSpec):
-    """Where the answers come from, and how many an example gets."""
-
-    use: str = "scripted"
-    samples: Annotated[int, Field(ge=1)] = 1
-
-
-class DetectSpec(PluginSpec):
-    """How claims are found."""
-
-    use: str = "lexicon"
-
-
-class CheckSpec(PluginSpec):
-    """How claims are judged."""
-
-    use: str = "reference"
-
-
-class EditSpec(PluginSpec):
-    """How wrong claims are put right."""
-
-    use: str = "minimal"
-
-
-class BoxModelSpec(_Spec):
-    """A SAM-type model that makes lesion masks of boxes."""
-
-    model: str
-    device: str | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 4
-
-
-class CorruptSpec(PluginSpec):
-    """How lesions are removed, and within which limits."""
-
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    control: bool = True
-    max_lesion_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    boxes: Literal["ellipse", "grabcut"] | BoxModelSpec = "ellipse"
-    lesions: Literal["all", "claimed"] = "all"
-
-
-class BuildSpec(_Spec):
-    """How pairs become a dataset."""
-
-    eval_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    max_edited_share: Annotated[float, Field(gt=0, le=1)] = 0.7
-    grow_empty_spans: bool = True
-
-
-class PublishSpec(_Spec):
-    """What the card says beyond what is counted."""
-
-    title: str
-    language: str = "en"
-
-
-class TrainSpec(_Spec):
-    """What is trained on the dataset, and how; `objective` overrides single settings of the preset."""
-
-    model: str
-    preset: str = "medpref"
-    objective: dict[str, Any] = Field(default_factory=dict)
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-6
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 8
-    lora_r: Annotated[int, Field(ge=1)] = 128
-    lora_alpha: Annotated[int, Field(ge=1)] = 256
-    precision: Literal["fp32", "bf16", "fp16"] = "bf16"
-    gradient_checkpointing: bool = False
-    tune: Literal["lora", "full"] = "lora"
-    quantization: Literal["none", "8bit", "4bit"] = "none"
-    max_answer_tokens: Annotated[int, Field(ge=1)] | None = None
-    group_by_length: bool = False
-    save_steps: Annotated[int, Field(ge=1)] = 100
-    eval_steps: Annotated[int, Field(ge=1)] | None = None
-    report_to: tuple[str, ...] = ()
-
-
-class ViewSpec(_Spec):
-    """How much of the dataset the page shows."""
-
-    pairs: Annotated[int, Field(ge=1)] = 60
-
-
-class Recipe(_Spec):
+class Recipe(Section):
     """One run, from sources to an adapter."""
 
     recipe_version: str
@@ -404,7 +190,7 @@ def plugin_options(kind: Kind, plugin: PluginSpec, *, where: str) -> dict[str, A
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(factory).parameters.items()
     }
-    model = cast("type[BaseModel]", create_model(plugin.use, __config__=_Spec.model_config, **fields))
+    model = cast("type[BaseModel]", create_model(plugin.use, __config__=Section.model_config, **fields))
     try:
         checked = model.model_validate_json(json.dumps(plugin.with_))
     except ValidationError as error:
@@ -497,7 +283,7 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _known_keys(model: type[BaseModel]) -> list[str]:
-    specs: list[type[BaseModel]] = [model, *_Spec.__subclasses__(), CorruptSpec] if model is Recipe else [model]
+    specs: list[type[BaseModel]] = [model, *Section.__subclasses__(), CorruptSpec] if model is Recipe else [model]
     return [field.alias or name for spec in specs for name, field in spec.model_fields.items()]
 
 

@@ -18,7 +18,8 @@ from medprefkit.lab.phantom import draw_phantoms
 from medprefkit.models.calls import CallStore
 from medprefkit.models.prompts import prompt_digest
 from medprefkit.protocols import Checker, Image
-from medprefkit.recipe import (
+from medprefkit.recipe import Recipe, plugin_options, plugins, recipe_hash
+from medprefkit.recipe_sections import (
     BoxModelSpec,
     CheckSpec,
     ImageFolderSource,
@@ -26,13 +27,9 @@ from medprefkit.recipe import (
     MmedpoSource,
     PhantomSource,
     PluginSpec,
-    Recipe,
     SourceSpec,
     TableSource,
     VqaRadSource,
-    plugin_options,
-    plugins,
-    recipe_hash,
 )
 from medprefkit.records import Dropped, Example, Stage
 from medprefkit.registry import Kind, load

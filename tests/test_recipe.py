@@ -10,16 +10,8 @@ import pytest
 import yaml
 
 from medprefkit.errors import RecipeError
-from medprefkit.recipe import (
-    Columns,
-    SourceSpec,
-    TrainSpec,
-    find_recipe,
-    read_recipe,
-    recipe_hash,
-    recipe_yaml,
-    shipped_recipes,
-)
+from medprefkit.recipe import find_recipe, read_recipe, recipe_hash, recipe_yaml, shipped_recipes
+from medprefkit.recipe_sections import Columns, SourceSpec, TrainSpec
 from medprefkit.sources import table
 from medprefkit.train.options import TrainOptions
 
