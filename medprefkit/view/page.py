@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup
+from tqdm import tqdm
 
 from medprefkit import __version__
 from medprefkit.records import Dropped
@@ -68,7 +69,8 @@ def write_page(
     script = (_HERE / "page.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     left_out = list(dropped)
-    batches = batches_of(shown, read, folder=folder)
+    watched = tqdm(shown, desc="view", unit="pair", disable=None, leave=False, dynamic_ncols=True)
+    batches = batches_of(watched, read, folder=folder)
     chunks = environment().get_template("page.html.jinja").generate(
         title=title,
         language=language,

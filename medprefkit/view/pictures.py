@@ -71,7 +71,7 @@ def trios_of_images(
 def jpeg(pixels: Image, side_px: int) -> bytes:
     """Return a JPEG copy that fits into a square; a smaller image keeps its size."""
     picture = Pillow.fromarray(pixels)
-    picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS)
+    picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
