@@ -35,9 +35,9 @@ _IN_GENERAL = re.compile(
 _LONG_WORD = re.compile(r"[a-z]{4,}|\d{2,}")
 _OF_ANY_PATIENT = frozenset(
     {
-        "patient", "image", "this", "that", "with", "from", "have", "been", "were", "taken", "after", "before", "during",
-        "show", "shows", "shown", "what", "which", "there", "seen", "describe", "chest", "findings", "finding", "report",
-        "study", "does", "please",
+        "patient", "image", "this", "that", "with", "from", "have", "been", "were", "taken", "after", "before",
+        "during", "show", "shows", "shown", "what", "which", "there", "seen", "describe", "chest", "findings",
+        "finding", "report", "study", "does", "please",
     }
 )  # fmt: skip
 _RADIOGRAPH = re.compile(r"\b(?:radiographs?|x-rays?)$", re.I)

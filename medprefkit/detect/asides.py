@@ -168,7 +168,7 @@ _WHOLE: tuple[tuple[AsideKind, str, str], ...] = (
     ),
     (
         "meta_text",
-        "hope question let know happy",
+        "hope question ask concern know happy",
         r"^\W*(?:i hope|hopefully,?) (?:that )?(?:this|these|it|my)\b|^\W*(?:please )?let me know\b|"
         r"^\W*(?:if you have|feel free)\b[^.;]*\b(?:questions?|ask|concerns?)\b|"
         r"\bi(?:'m| am| would be|'d be) happy to\b",
