@@ -5,7 +5,7 @@ A corruption sees pixels and does not know its modality, so nothing is chosen in
 whole, a polyp that fills the view. The rows were chosen among the fillings (noise, blur and occlusion apart) on a few
 dozen images by what shows, by the classifier and by eye; thresholds were set on the same images, so expect less on
 yours. Fundus rests on one photograph with 250 planted lesions. In brain MRI `texture` has the better numbers, but draws
-gaps that an eye finds. In no modality is a filled place quite like healthy tissue to a classifier: measure your own, and
+gaps that an eye finds. In no modality is a filled place quite like healthy tissue to a classifier: measure your own and
 look at the contact sheets, before you trust a row.
 """
 
