@@ -7,12 +7,14 @@ its run, once, before its first call; a plug-in made of others hands it on to th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from medprefkit.models.calls import CallStore
 from medprefkit.models.requests import Asker, Request
 from medprefkit.protocols import Checker, Detector, Image
 from medprefkit.records import Case, Example, Stage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class RunContext:
     member: Callable[[str, Mapping[str, Any]], Checker]
     detector: Detector | None = None
     checker: Checker | None = None
+
+
+def attached(part: T | None) -> T:
+    """Return what `attach` made of the context.
+
+    Raises:
+        ValueError: If it was not called.
+    """
+    if part is None:
+        raise ValueError("attach the context of a run first")
+    return part
 
 
 @runtime_checkable

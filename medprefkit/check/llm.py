@@ -11,9 +11,9 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from medprefkit.check.model_rulings import ERROR_TYPES, abstain, contradict, quotation, support
-from medprefkit.context import RunContext
+from medprefkit.context import RunContext, attached
 from medprefkit.models.desk import Desk
-from medprefkit.models.opening import Precision, open_model
+from medprefkit.models.opening import ModelChoice, Precision
 from medprefkit.models.prompts import render_prompt
 from medprefkit.models.requests import Asker, Outcome, Request, Schema
 from medprefkit.models.strict import Unread, read_json
@@ -75,45 +75,39 @@ class LlmChecker:
         concurrency: int = 4,
         timeout_s: float = 120.0,
     ) -> None:
-        self._model, self._base_url, self._revision = model, base_url, revision
+        self._choice = ModelChoice(
+            model=model,
+            base_url=base_url,
+            revision=revision,
+            precision=precision,
+            device_map=device_map,
+            batch_size=requests_per_pass,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+        )
         self._score = score
         self._sampling = Sampling(max_new_tokens=max_new_tokens)
-        self._precision: Precision = precision
-        self._device_map, self._requests_per_pass = device_map, requests_per_pass
-        self._concurrency, self._timeout_s = concurrency, timeout_s
         self._desk: Desk | None = None
 
     def attach(self, context: RunContext) -> None:
         """Open the model."""
-        asker = open_model(
-            self._model,
-            base_url=self._base_url,
-            revision=self._revision,
-            precision=self._precision,
-            device_map=self._device_map,
-            batch_size=self._requests_per_pass,
-            concurrency=self._concurrency,
-            timeout_s=self._timeout_s,
-        )
-        self._desk = Desk(asker, context.calls, stage=context.stage)
+        self._desk = Desk(self._choice.open(), context.calls, stage=context.stage)
 
     @property
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
-        return frozenset({(self._base_url or "", self._model)})
+        return self._choice.named
 
     def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
         """Return what would be asked: one question an answer that claims something."""
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
-        return [(self._desk.asker, self.request(case)) for case in batch if _claims(case)]
+        desk = attached(self._desk)
+        return [(desk.asker, self.request(case)) for case in batch if _claims(case)]
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; a case without claims is not asked about."""
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
+        desk = attached(self._desk)
         asked = [case for case in batch if _claims(case)]
-        outcomes = iter(self._desk.ask([self.request(case) for case in asked]))
+        outcomes = iter(desk.ask([self.request(case) for case in asked]))
         return [self._verdicts(case, next(outcomes)) if _claims(case) else () for case in batch]
 
     def request(self, case: Case) -> Request:

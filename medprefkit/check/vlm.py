@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from medprefkit.check.model_rulings import abstain, contradict, support
-from medprefkit.context import RunContext
+from medprefkit.context import RunContext, attached
 from medprefkit.errors import ImageError, RecipeError
 from medprefkit.models.desk import Desk
-from medprefkit.models.opening import Precision, open_model
+from medprefkit.models.opening import ModelChoice, Precision
 from medprefkit.models.prompts import render_prompt
 from medprefkit.models.requests import Asker, Outcome, Picture, Reply, Request, picture_of
 from medprefkit.records import Case, Claim, Sampling, Verdict
@@ -85,40 +85,35 @@ class VlmChecker:
                 f"thresholds must be 0 <= contradicted_below <= supported_above <= 1, got {contradicted_below} and "
                 f"{supported_above}"
             )
-        self._model, self._base_url, self._revision = model, base_url, revision
+        self._choice = ModelChoice(
+            model=model,
+            base_url=base_url,
+            revision=revision,
+            precision=precision,
+            device_map=device_map,
+            batch_size=requests_per_pass,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+        )
         self._contradicted_below, self._supported_above = contradicted_below, supported_above
         self._min_grounding_nats = min_grounding_nats
-        self._precision: Precision = precision
-        self._device_map, self._requests_per_pass = device_map, requests_per_pass
-        self._concurrency, self._timeout_s = concurrency, timeout_s
         self._context: RunContext | None = None
         self._desk: Desk | None = None
 
     def attach(self, context: RunContext) -> None:
         """Open the model."""
-        asker = open_model(
-            self._model,
-            base_url=self._base_url,
-            revision=self._revision,
-            precision=self._precision,
-            device_map=self._device_map,
-            batch_size=self._requests_per_pass,
-            concurrency=self._concurrency,
-            timeout_s=self._timeout_s,
-        )
-        self._context, self._desk = context, Desk(asker, context.calls, stage=context.stage)
+        self._context, self._desk = context, Desk(self._choice.open(), context.calls, stage=context.stage)
 
     @property
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
-        return frozenset({(self._base_url or "", self._model)})
+        return self._choice.named
 
     def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
         """Return what would be asked: one question a visible claim, and one without the lesion."""
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
+        desk = attached(self._desk)
         asked = [one for case in batch for one in self.questions(case)]
-        return [(self._desk.asker, r) for one in asked for r in (one.clean, one.corrupted) if r is not None]
+        return [(desk.asker, r) for one in asked for r in (one.clean, one.corrupted) if r is not None]
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Verdict, ...]]:
         """Judge each case; what an image cannot show, and cases without images, are left alone."""
@@ -144,11 +139,10 @@ class VlmChecker:
         ]
 
     def _ask(self, batch: Sequence[Case]) -> list[list[_Answered]]:
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
+        desk = attached(self._desk)
         asked = [self.questions(case) for case in batch]
         requests = [r for of_case in asked for one in of_case for r in (one.clean, one.corrupted) if r is not None]
-        outcomes = iter(self._desk.ask(requests))
+        outcomes = iter(desk.ask(requests))
         return [
             [
                 _Answered(one.claim, next(outcomes), next(outcomes) if one.corrupted is not None else None)

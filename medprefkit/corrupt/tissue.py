@@ -59,11 +59,6 @@ def body_of(image: Image) -> Body:
     return Body(*(part.view(np.bool_) for part in whole))
 
 
-def healthy_of(image: Image, lesion_mask: Mask, clearance_px: int) -> Mask:
-    """Return the tissue that is farther than `clearance_px` from every lesion pixel, (height, width)."""
-    return tissue_of(image) & ~grow(lesion_mask, clearance_px)
-
-
 def _background(grey: NDArray[np.uint8]) -> tuple[Mask, Mask]:
     """Return the background, and what is flat inside the body: a saturated lesion is, so that is no background."""
     dark = (cv2.medianBlur(grey, 3) if min(grey.shape) >= 3 else grey) <= _DARK

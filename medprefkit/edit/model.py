@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from medprefkit.context import AsksModels, RunContext
+from medprefkit.context import AsksModels, RunContext, attached
 from medprefkit.edit.decisions import linked_claims, to_edit
 from medprefkit.edit.limits import edited_share, is_short
 from medprefkit.edit.minimal import MinimalEditor
@@ -21,7 +21,7 @@ from medprefkit.edit.verify import keep_edits, verify_edits
 from medprefkit.errors import RecipeError
 from medprefkit.models.calls import Rewrite
 from medprefkit.models.desk import Desk
-from medprefkit.models.opening import Precision, open_model
+from medprefkit.models.opening import ModelChoice, Precision
 from medprefkit.models.prompts import render_prompt
 from medprefkit.models.requests import Asker, Outcome, Request, Schema
 from medprefkit.models.strict import Unread, read_json
@@ -98,13 +98,19 @@ class ModelEditor:
             significant_weight=significant_weight,
             insignificant_weight=insignificant_weight,
         )
-        self._model, self._base_url, self._revision = model, base_url, revision
+        self._choice = ModelChoice(
+            model=model,
+            base_url=base_url,
+            revision=revision,
+            precision=precision,
+            device_map=device_map,
+            batch_size=requests_per_pass,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+        )
         self._first = first
         self._max_edited_share = max_edited_share
         self._sampling = Sampling(max_new_tokens=max_new_tokens)
-        self._precision: Precision = precision
-        self._device_map, self._requests_per_pass = device_map, requests_per_pass
-        self._concurrency, self._timeout_s = concurrency, timeout_s
         self._context: RunContext | None = None
         self._desk: Desk | None = None
 
@@ -115,42 +121,30 @@ class ModelEditor:
             RecipeError: If the recipe's checker asks the same model: nobody judges their own edits.
         """
         if isinstance(context.checker, AsksModels) and self.models & context.checker.models:
-            raise RecipeError(f"edit and check both ask {self._model!r}: a model must not judge its own edits")
-        asker = open_model(
-            self._model,
-            base_url=self._base_url,
-            revision=self._revision,
-            precision=self._precision,
-            device_map=self._device_map,
-            batch_size=self._requests_per_pass,
-            concurrency=self._concurrency,
-            timeout_s=self._timeout_s,
-        )
-        self._context, self._desk = context, Desk(asker, context.calls, stage=context.stage)
+            raise RecipeError(f"edit and check both ask {self._choice.model!r}: a model must not judge its own edits")
+        self._context, self._desk = context, Desk(self._choice.open(), context.calls, stage=context.stage)
 
     @property
     def models(self) -> frozenset[tuple[str, str]]:
         """The one model and where it runs."""
-        return frozenset({(self._base_url or "", self._model)})
+        return self._choice.named
 
     def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
         """Return what would be asked at most: one question a clause that claims something."""
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
+        desk = attached(self._desk)
         found = []
         for case in batch:
             claims = case.claims.answer if case.claims is not None else ()
             places = {clause_around(_text(case), claim.sentence, claim.span) for claim in claims}
-            found += [(self._desk.asker, self._request(case, Part(*place, ()))) for place in sorted(places)]
+            found += [(desk.asker, self._request(case, Part(*place, ()))) for place in sorted(places)]
         return found
 
     def __call__(self, batch: Sequence[Case]) -> list[tuple[Edit, ...] | Dropped]:
         """Edit each case; `()` where nothing is contradicted, `Dropped` where everything that is was refused."""
-        if self._desk is None:
-            raise ValueError("attach the context of a run first")
+        desk = attached(self._desk)
         works = [self._begin(case, edits) for case, edits in zip(batch, self._templates(batch), strict=True)]
         requests = [self._request(work.case, part) for work in works for group in work.groups for part in group]
-        outcomes = iter(self._desk.ask(requests))
+        outcomes = iter(desk.ask(requests))
         for work in works:
             for group in work.groups:
                 self._take(work, group, [next(outcomes) for _ in group])

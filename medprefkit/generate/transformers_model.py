@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medprefkit.context import RunContext
+from medprefkit.context import RunContext, attached
 from medprefkit.generate.answering import Answering, check_sampling
 from medprefkit.models.opening import Precision, open_local
 from medprefkit.models.requests import Asker, Request
@@ -68,12 +68,8 @@ class TransformersGenerator:
 
     def forecast(self, batch: Sequence[Case]) -> list[tuple[Asker, Request]]:
         """Return what would be asked: one question an example."""
-        if self._answering is None:
-            raise ValueError("attach the context of a run first")
-        return self._answering.forecast([case.example for case in batch])
+        return attached(self._answering).forecast([case.example for case in batch])
 
     def __call__(self, batch: Sequence[Example]) -> list[Answer | Dropped]:
         """Return one answer an example, in order, or why there is none."""
-        if self._answering is None:
-            raise ValueError("attach the context of a run first")
-        return self._answering.answer(batch)
+        return attached(self._answering).answer(batch)

@@ -1,5 +1,6 @@
 """Opening a model by the plain values that a recipe gives; what a kind needs is imported only when it is opened."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -42,18 +43,38 @@ def open_endpoint(model: str, *, base_url: str, revision: str, concurrency: int,
     return Endpoint(model, base_url=base_url, revision=revision, concurrency=concurrency, timeout_s=timeout_s)
 
 
-def open_model(
-    model: str,
-    *,
-    base_url: str | None,
-    revision: str,
-    precision: Precision,
-    device_map: str | None,
-    batch_size: int,
-    concurrency: int,
-    timeout_s: float,
-) -> Asker:
-    """Open an endpoint where there is an address, else a model in this process."""
-    if base_url is not None:
-        return open_endpoint(model, base_url=base_url, revision=revision, concurrency=concurrency, timeout_s=timeout_s)
-    return open_local(model, adapter=None, precision=precision, device_map=device_map, batch_size=batch_size)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """What a recipe says of a model that it asks: which, where, and how; whoever asks documents the fields."""
+
+    model: str
+    base_url: str | None
+    revision: str
+    precision: Precision
+    device_map: str | None
+    batch_size: int
+    concurrency: int
+    timeout_s: float
+
+    @property
+    def named(self) -> frozenset[tuple[str, str]]:
+        """The one model and where it runs, as `context.AsksModels` tells it."""
+        return frozenset({(self.base_url or "", self.model)})
+
+    def open(self) -> Asker:
+        """Open an endpoint where there is an address, else a model in this process."""
+        if self.base_url is not None:
+            return open_endpoint(
+                self.model,
+                base_url=self.base_url,
+                revision=self.revision,
+                concurrency=self.concurrency,
+                timeout_s=self.timeout_s,
+            )
+        return open_local(
+            self.model,
+            adapter=None,
+            precision=self.precision,
+            device_map=self.device_map,
+            batch_size=self.batch_size,
+        )

@@ -14,7 +14,7 @@ from medprefkit.corrupt.noise import Noise
 from medprefkit.corrupt.placement import moved, places_like, scene_of
 from medprefkit.corrupt.region import box_of, feather, grow, parts_of
 from medprefkit.corrupt.surface import grain_like, membrane
-from medprefkit.corrupt.tissue import healthy_of, tissue_of
+from medprefkit.corrupt.tissue import tissue_of
 from medprefkit.errors import ImageError
 from medprefkit.protocols import Image, Mask
 
@@ -175,7 +175,7 @@ def test_a_place_moves_every_pixel_onto_healthy_tissue(shape: tuple[int, int]) -
     image = flat_noise(*shape)
     image[:, : shape[1] // 5] = 0
     hole = square(*shape, shape[0] // 2, shape[1] // 2, shape[0] // 6)
-    healthy = healthy_of(image, hole, 2)
+    healthy = tissue_of(image) & ~grow(hole, 2)
     box = box_of(hole)
     places = places_like(scene_of(image, healthy, hole), box, hole[box.slices], match_rim=False)
     assert {place.mirrored for place in places} == {False, True}
