@@ -189,6 +189,7 @@ def _write_split(
             for batch in _batches(rows, n_rows, schema):
                 arrow_writer.write_batch(batch)
                 parquet_writer.write_batch(batch)
+                del batch  # before the next one is made
         with (folder / names[-1]).open("rb") as written:
             content.update(hashlib.file_digest(written, "sha256").digest())
     DatasetInfo(features=columns).write_to_directory(str(folder))
@@ -213,10 +214,17 @@ def _batches(rows: Iterator[dict[str, Any]], n_rows: int, schema: pa.Schema) -> 
         batch.append(row)
         n_bytes += sum(len(image["bytes"]) for column in _IMAGE_COLUMNS for image in row[column])
         if len(batch) == _BATCH_ROWS or n_bytes >= _BATCH_BYTES:
-            yield pa.RecordBatch.from_pylist(batch, schema=schema)
-            batch, n_bytes = [], 0
+            yield _emptied(batch, schema)
+            n_bytes = 0
     if batch:
-        yield pa.RecordBatch.from_pylist(batch, schema=schema)
+        yield _emptied(batch, schema)
+
+
+def _emptied(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return the rows as one batch, and let go of them: the images are in memory once while it is written."""
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    rows.clear()
+    return batch
 
 
 _IMAGE_COLUMNS = ("images", "corrupted_images", "control_images")
